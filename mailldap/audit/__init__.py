@@ -1,0 +1,1 @@
+"""Faults in Postfix files and directories, found and mended."""

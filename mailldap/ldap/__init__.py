@@ -1,0 +1,1 @@
+"""The directory's language: names, entries, changes, filters, schema, LDIF. No I/O."""

@@ -1,0 +1,1 @@
+"""Mail as types: addresses and mailRecipient entries."""

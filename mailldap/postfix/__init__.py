@@ -1,0 +1,1 @@
+"""Postfix configuration files: read with positions, written atomically."""

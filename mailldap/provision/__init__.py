@@ -1,0 +1,1 @@
+"""Recipients, aliases and routing, added, moved and removed."""

@@ -1,0 +1,1 @@
+"""What Postfix does with an address: rewriting, alias expansion, routing, sender checks."""

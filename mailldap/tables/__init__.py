@@ -1,0 +1,1 @@
+"""The lookup tables that Postfix asks, each answering as postmap -q does."""
