@@ -15,7 +15,7 @@ OWNERS = {
     "ldap3": {"directory/server.py", "directory/ldap3_errors.py"},
     "typer": {"cli/"},
     "rich": {"output/text.py"},
-    "yaml": {"config.py", "output/jsonform.py"},
+    "yaml": {"config/yaml_source.py", "output/jsonform.py"},
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

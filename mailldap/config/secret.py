@@ -1,0 +1,34 @@
+"""Secrets from files, refused where others can read them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from mailldap.errors import ConfigError, SecretExposed
+
+
+def read_secret(path: Path) -> str:
+    """Return the secret in *path*, without one trailing newline.
+
+    Raises SecretExposed when group or others can read the file, ConfigError when it cannot be
+    read or is not UTF-8. The check is made on the opened file, so that it cannot be exchanged
+    in between.
+    """
+    try:
+        with path.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+                raise SecretExposed(
+                    f"others can read this secret (mode {stat.S_IMODE(mode):04o})",
+                    file=str(path),
+                    hint=f"chmod 600 {path}",
+                )
+            data = stream.read()
+        text = data.decode()
+    except OSError as error:
+        raise ConfigError(f"cannot read the secret: {error.strerror}", file=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("the secret is not UTF-8", file=str(path)) from error
+    return text.removesuffix("\n").removesuffix("\r")

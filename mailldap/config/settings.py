@@ -1,0 +1,121 @@
+"""What mailldap needs to know, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailldap.errors import ConfigError
+from mailldap.ldap.dn import DN
+
+#: Debian's bundle; a list of roots kept by hand goes stale.
+SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True, slots=True)
+class SendersSettings:
+    """Who may send as whom: postconf(5), smtpd_sender_login_maps."""
+
+    format: str = "ldap"  # "ldap" | "texthash" | "hash"
+    owner_attribute: str = "uid"
+    restriction: str = "reject_sender_login_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """The submission service through which all other mail leaves: postconf(5), relayhost."""
+
+    host: str = "[smtp.gmail.com]:587"
+    username: str = ""
+    password_file: Path | None = None
+    level: str = "secure"  # smtp_tls_security_level: "secure" | "verify"
+    ca_file: str = SYSTEM_CA_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class CyrusSettings:
+    """Delivery into Cyrus IMAP: lmtp(8) by default, pipe(8) where asked."""
+
+    delivery: str = "lmtp"  # "lmtp" | "pipe"
+    lmtp: str = "unix:/run/cyrus/socket/lmtp"
+    deliver: str | None = None  # the path of Cyrus's deliver(8); None: found on this machine
+    user: str = "cyrus"
+
+
+@dataclass(frozen=True, slots=True)
+class PostfixSettings:
+    """How Postfix asks the directory; names follow ldap_table(5) and postconf(5)."""
+
+    domains: tuple[str, ...] = ()  # virtual_alias_domains; empty: the one that the base spells
+    hosts: tuple[str, ...] = ()  # server_host; empty: the servers of ``uri``
+    config_directory: str = "/etc/postfix"
+    bind_dn: str | None = None  # None: anonymous; never mailldap's own identity
+    bind_password_file: Path | None = None
+    timeout: int = 4  # seconds; a client of smtpd must outlive two of them
+    size_limit: int = 10  # entries; more owners of one address than this is a fault
+    start_tls: bool = False
+    tls_ca_cert_file: str | None = None
+    senders: SendersSettings = field(default_factory=SendersSettings)
+    relay: RelaySettings | None = None
+    cyrus: CyrusSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything, after all sources have been merged."""
+
+    uris: tuple[str, ...] = ()
+    base: str | None = None
+    people: str = "ou=People"  # where recipients are made, relative to the base
+    structural_class: str = "account"  # "account" | "inetOrgPerson"
+    bind_dn: str | None = None
+    password_file: Path | None = None
+    password: str | None = field(default=None, repr=False)
+    sasl_external: bool = False
+    start_tls: str = "never"  # "never" | "try" | "must"
+    ca_file: str | None = None
+    verify: bool = True
+    timeout: float = 10.0  # seconds, for one operation
+    connect_timeout: float = 5.0  # seconds
+    allow_cleartext_password: bool = False
+    allow_shared: bool = False
+    schema: tuple[Path, ...] = ()
+    postfix: PostfixSettings = field(default_factory=PostfixSettings)
+    #: The configuration file that was read, or None.
+    source: Path | None = None
+
+    @property
+    def mail_domains(self) -> tuple[str, ...]:
+        """The virtual_alias_domains: as configured, else the one that the base spells."""
+        if self.postfix.domains or self.base is None:
+            return self.postfix.domains
+        domain = domain_of(self.base)
+        return (domain,) if domain else ()
+
+    @property
+    def ldap_hosts(self) -> tuple[str, ...]:
+        """The server_host list: as configured, else the LDAP servers among ``uris``."""
+        return self.postfix.hosts or tuple(
+            uri for uri in self.uris if uri.lower().startswith(("ldap:", "ldaps:", "ldapi:"))
+        )
+
+    def require_base(self) -> str:
+        """Return the base; raises ConfigError where none is known."""
+        if self.base is None:
+            raise ConfigError(
+                "no base is known", hint="give -b dc=example,dc=com, or `base:` in mailldap.yaml"
+            )
+        return self.base
+
+
+def domain_of(base: str) -> str | None:
+    """Return the DNS domain that the dc components of *base* spell (RFC 2247 §4), or None.
+
+    ``dc=example,dc=com`` and ``ou=mail,dc=example,dc=com`` are example.com. Raises DNError.
+    """
+    labels = [
+        rdn.pairs[0][1].decode("utf-8", "surrogateescape")
+        for rdn in DN.parse(base).rdns
+        if rdn.pairs[0][0].lower() in {"dc", "domaincomponent", "0.9.2342.19200300.100.1.25"}
+    ]
+    return ".".join(labels).lower() or None
