@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 from mailldap.directory.base import SessionOpener
@@ -70,6 +71,11 @@ def _silent(_text: str) -> None:
     """Drop a warning."""
 
 
+def _read_file(path: str) -> bytes:
+    """Return a file of this machine."""
+    return Path(path).read_bytes()
+
+
 @dataclass(slots=True)
 class TableContext:
     """What tables need from outside, so that they read no environment and open no server alone.
@@ -88,4 +94,7 @@ class TableContext:
     debian: bool = True
     warn: Callable[[str], None] = _silent
     probe: Callable[[Probe], None] | None = None
+    #: Table files are read through this (OSError as open(2) gives it), so that a configuration
+    #: that exists nowhere yet can be tried.
+    read_file: Callable[[str], bytes] = _read_file
     shared: dict[str, object] = field(default_factory=dict)
