@@ -39,7 +39,7 @@ Convert = Callable[[Value], Any]
 def text(value: Value) -> str:
     """Return one line of text."""
     if not isinstance(value.raw, str | int | float) or isinstance(value.raw, bool):
-        raise ValueError(f"should be text, not {value.raw!r}")
+        raise ValueError(f"should be text, not {value.raw!r}")  # noqa: TRY004  merge catches one
     result = str(value.raw)
     if "\n" in result or "\x00" in result:
         raise ValueError("should be one line")

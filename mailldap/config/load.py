@@ -42,7 +42,7 @@ def load_settings(
     profile = profile or environment.get("MAILLDAP_PROFILE") or None
     if path is not None:
         # yaml costs a third of a short command's time; without a file it is not needed.
-        from mailldap.config.yaml_source import read_yaml  # noqa: PLC0415
+        from mailldap.config.yaml_source import read_yaml
 
         layers += read_yaml(path, profile)
     elif profile:
