@@ -9,6 +9,7 @@ of :mod:`mailldap.errors`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
@@ -136,6 +137,29 @@ class Writer(Reader, Protocol):
         Raises EntryExists, NoSuchObject, ValueExists, NoSuchValue, another LdapRefusal, or
         CouldNotAsk, after which the change may or may not have been made.
         """
+        ...
+
+
+@runtime_checkable
+class Exclusive(Protocol):
+    """A directory that can keep all other writers out for a while (the LDIF file's lock)."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Return a context in which reads are current and nobody else writes."""
+        ...
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """A directory that may make several changes as one (RFC 5805)."""
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether apply_together would be tried rather than refused."""
+        ...
+
+    def apply_together(self, changes: Sequence[Change]) -> None:
+        """Make all the changes or none; errors as Writer.apply."""
         ...
 
 
