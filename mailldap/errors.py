@@ -6,6 +6,7 @@
     ├── UsageError            2   the call itself is wrong
     ├── Negative              1   the answer is no
     │   ├── NoSuchRecipient
+    │   ├── Ambiguous             the name fits several entries
     │   ├── AlreadyExists
     │   └── AddressTaken          another entry owns the address
     ├── BadData              65   input that cannot be what it claims to be
@@ -62,6 +63,12 @@ class NoSuchRecipient(Negative):
     """No mailRecipient entry has that uid, address or DN."""
 
     code = "no-such-recipient"
+
+
+class Ambiguous(Negative):
+    """The name fits several entries; the DN would not."""
+
+    code = "ambiguous"
 
 
 class AlreadyExists(Negative):

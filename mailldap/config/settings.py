@@ -114,8 +114,8 @@ def domain_of(base: str) -> str | None:
     ``dc=example,dc=com`` and ``ou=mail,dc=example,dc=com`` are example.com. Raises DNError.
     """
     labels = [
-        rdn.pairs[0][1].decode("utf-8", "surrogateescape")
+        rdn.avas[0].text
         for rdn in DN.parse(base).rdns
-        if rdn.pairs[0][0].lower() in {"dc", "domaincomponent", "0.9.2342.19200300.100.1.25"}
+        if rdn.avas[0].attribute.lower() in {"dc", "domaincomponent", "0.9.2342.19200300.100.1.25"}
     ]
     return ".".join(labels).lower() or None

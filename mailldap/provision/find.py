@@ -1,0 +1,76 @@
+"""Recipients found by uid, address or DN; owners found by address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailldap.directory.base import Reader, Scope
+from mailldap.errors import Ambiguous, DNError, NoSuchRecipient
+from mailldap.ldap.dn import DN
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import And, Equality, Filter, Or
+
+IS_RECIPIENT = Equality("objectClass", b"mailRecipient")
+#: The attributes whose values are addresses of the entry: each belongs to one entry.
+ADDRESS_ATTRIBUTES = ("mail", "mailAlternateAddress")
+
+
+def fold(value: str) -> str:
+    """Return the form in which caseIgnoreMatch compares *value* (RFC 4518 §2, for ASCII)."""
+    return " ".join(value.casefold().split())
+
+
+def same_dn(one: str, other: str) -> bool:
+    """Return whether two DNs name one entry, however they are spelled."""
+    return one == other or DN.parse(one).normalized == DN.parse(other).normalized
+
+
+def address_filter(address: str) -> Filter:
+    """Return the filter of all recipients that have *address*."""
+    value = address.encode("utf-8", "surrogateescape")
+    return And((IS_RECIPIENT, Or(tuple(Equality(name, value) for name in ADDRESS_ATTRIBUTES))))
+
+
+def owners(reader: Reader, address: str) -> list[Entry]:
+    """Return the recipients that have *address*, compared by the directory's matching rule."""
+    return list(reader.search(reader.base, Scope.SUB, address_filter(address)))
+
+
+def recipients(reader: Reader) -> Iterator[Entry]:
+    """Yield every mailRecipient below the base, in the directory's order."""
+    return reader.search(reader.base, Scope.SUB, IS_RECIPIENT)
+
+
+def find_recipient(reader: Reader, name: str) -> Entry:
+    """Return the one recipient that *name* names: a DN, an address or a uid.
+
+    Raises NoSuchRecipient, or Ambiguous when several entries answer to the name.
+    """
+    found = _candidates(reader, name)
+    if not found:
+        raise NoSuchRecipient(
+            f"no recipient {name!r} below {reader.base}",
+            hint="`mailldap recipient list` shows all of them",
+        )
+    if len(found) > 1:
+        raise Ambiguous(
+            f"{name!r} names {len(found)} recipients: {'; '.join(e.dn for e in found)}",
+            hint="give the DN",
+        )
+    return found[0]
+
+
+def _candidates(reader: Reader, name: str) -> list[Entry]:
+    by_uid = And((IS_RECIPIENT, Equality("uid", name.encode("utf-8", "surrogateescape"))))
+    found = list(reader.search(reader.base, Scope.SUB, by_uid)) if name else []
+    if not found and "@" in name:
+        found = owners(reader, name)
+    if not found and "=" in name:
+        try:
+            dn = DN.parse(name)
+        except DNError:
+            return []
+        entry = reader.get(str(dn))
+        if entry and any(v.lower() == b"mailrecipient" for v in entry.values("objectClass")):
+            found = [entry]
+    return found

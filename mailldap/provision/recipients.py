@@ -1,0 +1,213 @@
+"""Whole mailRecipient entries: made, changed, renamed and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mailldap.directory.base import Writer
+from mailldap.errors import (
+    AlreadyExists,
+    CouldNotAsk,
+    EntryExists,
+    LdapRefusal,
+    NoSuchObject,
+    NoSuchValue,
+    UsageError,
+    ValueExists,
+)
+from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
+from mailldap.ldap.dn import DN
+from mailldap.ldap.entry import Entry
+from mailldap.model.address import parse_address, parse_mailbox
+from mailldap.model.recipient import new_entry
+from mailldap.provision.find import (
+    ADDRESS_ATTRIBUTES,
+    find_recipient,
+    fold,
+    recipients,
+)
+from mailldap.provision.ownership import (
+    CONSTRAINT_VIOLATION,
+    ROUNDS,
+    exclusive,
+    pause,
+    split_owners,
+    taken,
+)
+from mailldap.provision.result import Result, State
+from mailldap.provision.routing import ATTRIBUTE as ROUTING
+
+__all__ = [
+    "add_recipient",
+    "find_recipient",
+    "recipients",
+    "remove_recipient",
+    "rename_recipient",
+    "set_recipient",
+]
+
+
+def add_recipient(
+    writer: Writer,
+    uid: str,
+    *,
+    addresses: Sequence[str],
+    routing: Sequence[str],
+    name: str | None = None,
+    people: str = "ou=People",
+    structural_class: str = "account",
+    allow_shared: bool = False,
+) -> Result:
+    """Make the entry of a recipient; ADDED, or ALREADY when it is there with all of this.
+
+    The entry is ``uid=UID`` below *people* (relative to the base). Raises AddressError,
+    RecipientError, AddressTaken, AlreadyExists when the uid names a different entry, or what
+    the directory refuses.
+    """
+    parent = DN.parse(f"{people},{writer.base}" if people else writer.base)
+    entry = new_entry(
+        uid,
+        str(parent),
+        addresses=[str(parse_address(text)) for text in addresses],
+        routing=[str(parse_mailbox(text)) for text in routing],
+        name=name,
+        structural_class=structural_class,
+    )
+    with exclusive(writer):
+        for round_number in range(ROUNDS):
+            if there := _existing(writer, uid, entry):
+                return there
+            if not allow_shared:
+                _refuse_taken(writer, entry)
+            try:
+                writer.apply(Add(entry))
+            except EntryExists:
+                pause(round_number)
+                continue
+            except NoSuchObject as error:
+                error.hint = f"make {parent} first, or set `people:` to where recipients live"
+                raise
+            except LdapRefusal as refusal:
+                if refusal.result != CONSTRAINT_VIOLATION or round_number == ROUNDS - 1:
+                    raise
+                pause(round_number)
+                continue
+            if allow_shared or not _shared(writer, entry):
+                return Result(entry.dn, State.ADDED)
+            writer.apply(Delete(entry.dn))
+            pause(round_number)
+    raise CouldNotAsk(f"{uid}: others kept claiming its addresses; nothing was added")
+
+
+def _existing(writer: Writer, uid: str, wanted: Entry) -> Result | None:
+    """Return ALREADY when *wanted* is there; raises AlreadyExists when something else is."""
+    there = writer.get(wanted.dn)
+    if there is None:
+        return None
+    for name, values in wanted:
+        have = {fold(v.decode("utf-8", "surrogateescape")) for v in there.values(name)}
+        lacking = [v.decode() for v in values if fold(v.decode()) not in have]
+        if lacking:
+            raise AlreadyExists(
+                f"{there.dn} is there already, without {name}: {', '.join(lacking)}",
+                hint=f"`mailldap alias add {uid}`, `routing set {uid}` and `recipient set {uid}` "
+                "change it",
+            )
+    return Result(there.dn, State.ALREADY)
+
+
+def _addresses(entry: Entry) -> list[str]:
+    return [value for name in ADDRESS_ATTRIBUTES for value in entry.texts(name)]
+
+
+def _refuse_taken(writer: Writer, entry: Entry) -> None:
+    for address in _addresses(entry):
+        if others := split_owners(writer, entry.dn, address)[1]:
+            raise taken(address, others)
+
+
+def _shared(writer: Writer, entry: Entry) -> bool:
+    return any(split_owners(writer, entry.dn, address)[1] for address in _addresses(entry))
+
+
+def set_recipient(
+    writer: Writer,
+    recipient: str,
+    values: Mapping[str, Sequence[str]],
+) -> list[Result]:
+    """Make the values of the named attributes of *recipient* exactly these; [] removes them.
+
+    One Result an attribute, CHANGED or ALREADY. Values are added and deleted one by one in one
+    modification. Raises UsageError for attributes that have a verb of their own (addresses,
+    routing, uid, objectClass), NoSuchRecipient, or what the directory refuses.
+    """
+    own_verbs = {
+        **dict.fromkeys((a.lower() for a in ADDRESS_ATTRIBUTES), "alias add / alias remove"),
+        ROUTING.lower(): "routing set",
+        "uid": "recipient rename",
+        "objectclass": "import ldif",
+    }
+    for name in values:
+        if verb := own_verbs.get(name.lower()):
+            raise UsageError(f"{name} is not set here", hint=f"use `mailldap {verb}`")
+    with exclusive(writer):
+        for _ in range(ROUNDS):
+            entry = find_recipient(writer, recipient)
+            mods: list[Mod] = []
+            results = []
+            for name, wanted in values.items():
+                difference = _difference(entry, name, [value.encode() for value in wanted])
+                mods += difference
+                state = State.CHANGED if difference else State.ALREADY
+                results.append(Result(entry.dn, state, name, ", ".join(wanted)))
+            try:
+                if mods:
+                    writer.apply(Modify(entry.dn, tuple(mods)))
+            except (NoSuchValue, ValueExists):  # changed by somebody else since the read
+                continue
+            return results
+    raise CouldNotAsk(f"{recipient}: others kept changing the entry", hint="try again")
+
+
+def _difference(entry: Entry, name: str, wanted: Sequence[bytes]) -> list[Mod]:
+    have = entry.values(name)
+    surplus = tuple(value for value in have if value not in wanted)
+    missing = tuple(value for value in dict.fromkeys(wanted) if value not in have)
+    mods = [Mod(ModOp.DELETE, name, surplus)] if surplus else []
+    return [*mods, Mod(ModOp.ADD, name, missing)] if missing else mods
+
+
+def rename_recipient(writer: Writer, recipient: str, new_uid: str) -> Result:
+    """Give *recipient* another uid, and another DN when the uid names the entry.
+
+    CHANGED, or ALREADY. Raises NoSuchRecipient, AlreadyExists, or what the directory refuses.
+    """
+    with exclusive(writer):
+        entry = find_recipient(writer, recipient)
+        dn = DN.parse(entry.dn)
+        named = {ava.attribute.lower() for ava in dn.rdns[0].avas}
+        if fold(new_uid) in {fold(uid) for uid in entry.texts("uid")}:
+            return Result(entry.dn, State.ALREADY, "uid", new_uid)
+        if not named & {"uid", "userid", "0.9.2342.19200300.100.1.1"}:
+            writer.apply(Modify(entry.dn, tuple(_difference(entry, "uid", [new_uid.encode()]))))
+            return Result(entry.dn, State.CHANGED, "uid", new_uid)
+        if len(dn.rdns[0].avas) > 1:
+            raise UsageError(
+                f"{entry.dn} is named by more than its uid",
+                hint="rename it with an LDIF record, changetype: modrdn",
+            )
+        parent = dn.parent or DN(())
+        new = parent.child("uid", new_uid)
+        try:
+            writer.apply(Rename(entry.dn, str(new.rdns[0])))
+        except EntryExists as error:
+            raise AlreadyExists(f"{new} is there already") from error
+        return Result(str(new), State.CHANGED, "uid", new_uid, entry.dn)
+
+
+def remove_recipient(writer: Writer, recipient: str) -> Result:
+    """Remove the entry of *recipient*; REMOVED. Raises NoSuchRecipient, or a refusal."""
+    with exclusive(writer):
+        entry = find_recipient(writer, recipient)
+        writer.apply(Delete(entry.dn))
+        return Result(entry.dn, State.REMOVED)
