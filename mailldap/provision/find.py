@@ -60,9 +60,14 @@ def find_recipient(reader: Reader, name: str) -> Entry:
     return found[0]
 
 
+def with_uid(reader: Reader, uid: str) -> list[Entry]:
+    """Return the recipients that have *uid*; more than one is a fault of the directory."""
+    wanted = And((IS_RECIPIENT, Equality("uid", uid.encode("utf-8", "surrogateescape"))))
+    return list(reader.search(reader.base, Scope.SUB, wanted))
+
+
 def _candidates(reader: Reader, name: str) -> list[Entry]:
-    by_uid = And((IS_RECIPIENT, Equality("uid", name.encode("utf-8", "surrogateescape"))))
-    found = list(reader.search(reader.base, Scope.SUB, by_uid)) if name else []
+    found = with_uid(reader, name) if name else []
     if not found and "@" in name:
         found = owners(reader, name)
     if not found and "=" in name:

@@ -18,13 +18,14 @@ from mailldap.errors import (
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
-from mailldap.model.address import parse_address, parse_mailbox
+from mailldap.model.address import Mailbox, parse_address
 from mailldap.model.recipient import new_entry
 from mailldap.provision.find import (
     ADDRESS_ATTRIBUTES,
     find_recipient,
     fold,
     recipients,
+    with_uid,
 )
 from mailldap.provision.ownership import (
     CONSTRAINT_VIOLATION,
@@ -32,6 +33,7 @@ from mailldap.provision.ownership import (
     exclusive,
     pause,
     split_owners,
+    take_back,
     taken,
 )
 from mailldap.provision.result import Result, State
@@ -69,7 +71,7 @@ def add_recipient(
         uid,
         str(parent),
         addresses=[str(parse_address(text)) for text in addresses],
-        routing=[str(parse_mailbox(text)) for text in routing],
+        routing=[str(Mailbox.parse(text)) for text in routing],
         name=name,
         structural_class=structural_class,
     )
@@ -94,15 +96,29 @@ def add_recipient(
                 continue
             if allow_shared or not _shared(writer, entry):
                 return Result(entry.dn, State.ADDED)
-            writer.apply(Delete(entry.dn))
+            _take_entry_back(writer, entry)
             pause(round_number)
     raise CouldNotAsk(f"{uid}: others kept claiming its addresses; nothing was added")
+
+
+def _take_entry_back(writer: Writer, entry: Entry) -> None:
+    """Delete the entry just made, or only its addresses if others have changed it since."""
+    there = writer.get(entry.dn)
+    if there is None:
+        return
+    if all(set(there.values(name)) == set(values) for name, values in entry):
+        writer.apply(Delete(entry.dn))
+        return
+    held = [(name, v.encode()) for name in ADDRESS_ATTRIBUTES for v in entry.texts(name)]
+    take_back(writer, entry.dn, held)
 
 
 def _existing(writer: Writer, uid: str, wanted: Entry) -> Result | None:
     """Return ALREADY when *wanted* is there; raises AlreadyExists when something else is."""
     there = writer.get(wanted.dn)
     if there is None:
+        for other in with_uid(writer, uid):
+            raise AlreadyExists(f"the uid {uid} is that of {other.dn}")
         return None
     for name, values in wanted:
         have = {fold(v.decode("utf-8", "surrogateescape")) for v in there.values(name)}
