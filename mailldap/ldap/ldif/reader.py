@@ -1,0 +1,146 @@
+"""Records out of a stream of bytes, one at a time.
+
+The stream is cut at blank lines into the text of one record each. A record of the common kind
+(an entry, or one to add; nothing folded, no comment, ASCII) takes a short path of few operations
+a line; all others, and everything that is wrong, go through the grammar in
+:mod:`mailldap.ldap.ldif.record`, which is written for its messages. Both paths give the same
+answer where both apply.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from mailldap.errors import LdifError
+from mailldap.ldap.change import Add
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.ldif.lines import Names
+from mailldap.ldap.ldif.record import Record, parse_record
+
+_CHUNK = 1 << 16
+#: A DN without anything that RFC 4514 escapes or quotes; others are given to the DN parser.
+_PLAIN_DN = re.compile(
+    rb"[A-Za-z][A-Za-z0-9-]*=[A-Za-z0-9@._-]+(?: [A-Za-z0-9@._-]+)*"
+    rb"(?:,[A-Za-z][A-Za-z0-9-]*=[A-Za-z0-9@._-]+(?: [A-Za-z0-9@._-]+)*)*"
+)
+_ADDED = b"changetype: add\n"
+_UNSAFE_START = frozenset({b" ", b":", b"<"})
+
+
+def read_ldif(
+    stream: BinaryIO | Iterable[bytes],
+    name: str,
+    *,
+    on_error: Callable[[LdifError], None] | None = None,
+) -> Iterator[Record]:
+    """Yield the records of *stream* in order; *name* is the file's name in messages.
+
+    *stream* is a binary file or any iterable of pieces of one (lines, or blocks of any size).
+    Memory is that of one record and one block. Raises LdifError at the first fault. With
+    *on_error* nothing is raised for a fault: each one is handed to it, in the order of the file,
+    a record with a fault is left out, and reading goes on, so that one run names all faults.
+    Source: RFC 2849.
+    """
+    names = Names()
+    for line, text in _paragraphs(_blocks(stream)):
+        record = _plain_entry(text, line, names)
+        if record is None:
+            record, faults = parse_record(text, line, name, names)
+            for fault in faults:
+                if on_error is None:
+                    raise fault
+                on_error(fault)
+            if record is None:
+                continue
+        yield record
+
+
+def _blocks(stream: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of *stream* with CRLF made LF."""
+    read = getattr(stream, "read1", None) or getattr(stream, "read", None)
+    pieces = iter(lambda: read(_CHUNK), b"") if read else stream
+    held = b""
+    for piece in pieces:
+        block = held + piece
+        held = b""
+        if b"\r" in block:
+            if block.endswith(b"\r"):  # its newline may come with the next piece
+                block, held = block[:-1], b"\r"
+            block = block.replace(b"\r\n", b"\n")
+        yield block
+    if held:
+        yield held
+
+
+def _paragraphs(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield what stands between blank lines, with the number of its first line."""
+    pending = bytearray()
+    line = 1
+    for block in blocks:
+        start = max(0, len(pending) - 1)
+        pending += block
+        cut = pending.rfind(b"\n\n", start)
+        if cut < 0:
+            continue
+        for text in bytes(memoryview(pending)[:cut]).split(b"\n\n"):
+            yield from _without_leading_newlines(line, text)
+            line += text.count(b"\n") + 2
+        del pending[: cut + 2]
+    yield from _without_leading_newlines(line, bytes(pending))
+
+
+def _without_leading_newlines(line: int, text: bytes) -> Iterator[tuple[int, bytes]]:
+    stripped = text.lstrip(b"\n")
+    if stripped:
+        yield line + len(text) - len(stripped), stripped.removesuffix(b"\n")
+
+
+def _plain_entry(text: bytes, line: int, names: Names) -> Record | None:
+    """Return the record of a plain content record; None sends it to the whole grammar."""
+    if (
+        not text.startswith(b"dn: ")
+        or not text.isascii()
+        or b"\n " in text
+        or b"\n#" in text
+        or b"\r" in text
+        or b"\0" in text
+    ):
+        return None
+    first, _, body = text.partition(b"\n")
+    dn = first[4:]
+    added = body.startswith(_ADDED)
+    if added:
+        body = body[len(_ADDED) :]
+    if not body or not _PLAIN_DN.fullmatch(dn):
+        return None
+    spellings = names.spellings
+    values: dict[str, list[bytes]] = {}
+    for item in body.split(b"\n"):
+        raw, _, value = item.partition(b":")
+        attribute = spellings.get(raw)
+        if attribute is None:
+            return None
+        start = value[:1]
+        if start == b" ":
+            value = value[1:]
+            if value[:1] in _UNSAFE_START:
+                return None
+        elif start == b":":
+            try:
+                value = a2b_base64(value[1:].lstrip(b" "), strict_mode=True)
+            except Base64Error:
+                return None
+        elif start == b"<":
+            return None
+        if attribute in values:
+            values[attribute].append(value)
+        else:
+            values[attribute] = [value]
+    if names.mixed and len({attribute.lower() for attribute in values}) < len(values):
+        return None
+    entry = Entry(dn.decode(), tuple([(key, tuple(given)) for key, given in values.items()]))
+    return Record(line, Add(entry) if added else entry)
