@@ -1,0 +1,538 @@
+"""Real servers and programs for the tests: in containers, or on this machine where none can be had.
+
+`docker/engine` finds the container engine and builds the images. Everything made here carries the
+label org.mailldap.run with the test process that made it, is removed when that process ends, and
+is removed by the next run if it could not do so itself.
+
+Containers of a directory or of the lab share the host's network and listen on 127.0.0.1 only, so
+that one URI means the same server inside and outside.
+"""
+
+import functools
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+ROOT = Path(__file__).parent.parent
+DOCKER = ROOT / "docker"
+LABEL = "org.mailldap.run"
+#: Engines and their helpers see the environment that the tests were started in.
+ENVIRONMENT = dict(os.environ)
+IN_CI = ENVIRONMENT.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+class NoEngineError(Exception):
+    """No container engine answers here and none could be set up."""
+
+
+def load(name: str) -> bytes:
+    """The content of ldif/NAME.ldif: base, example, broken."""
+    path = ROOT / "ldif" / f"{name}.ldif"
+    if not path.exists():
+        path = DOCKER / "openldap" / "interim" / "ldif" / f"{name}.ldif"
+    return path.read_bytes()
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on, outside the range the kernel deals from."""
+    while True:
+        port = random.randint(20000, 32000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def wait_until(
+    ready: Callable[[], object], what: str, seconds: float = 60, pause: float = 0.03
+) -> None:
+    """Asks `ready` until it says yes; an exception of its own ends the wait at once."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds} s")
+        time.sleep(pause)
+
+
+def ldap_answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether an LDAP server answers an anonymous bind there."""
+    bind = bytes.fromhex("300c020101600702010304008000")
+    try:
+        with socket.create_connection((host, port), timeout=2) as connection:
+            connection.sendall(bind)
+            return connection.recv(16)[:1] == b"\x30"
+    except OSError:
+        return False
+
+
+def _process_start(pid: int) -> str:
+    """What tells a process from a later one of the same number; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _machine() -> str:
+    """What must be equal for process numbers to mean the same: the boot and the PID namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return socket.gethostname()
+
+
+class Place(Protocol):
+    """Where a server lives: a container, or processes of this machine."""
+
+    def exec(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        input: bytes = b"",
+        env: Mapping[str, str] = {},
+    ) -> subprocess.CompletedProcess[bytes]: ...
+    def alive(self) -> bool: ...
+    def logs(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def unpause(self) -> None: ...
+    def remove(self) -> None: ...
+
+
+class Engine:
+    """Docker or Podman as docker/engine found it."""
+
+    def __init__(self) -> None:
+        self.program = ""
+        self.owner = f"{_machine()}:{os.getpid()}:{_process_start(os.getpid())}"
+        self._images: dict[str, str] = {}
+        self._made: list[Container] = []
+        self._networks: list[str] = []
+        self._count = 0
+
+    def build(self, *names: str) -> None:
+        """Builds the images of docker/NAME that are not there yet; raises NoEngineError."""
+        if all(name in self._images for name in names):
+            return
+        done = subprocess.run(
+            [DOCKER / "engine", "build", *names],
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 69 and "could not be built" not in done.stderr:
+            raise NoEngineError(done.stderr.strip())
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+        first = not self.program
+        for line in done.stdout.splitlines():
+            key, _, value = line.partition("=")
+            if key == "ENGINE":
+                self.program = value
+            elif key.startswith("IMAGE_"):
+                self._images[key.removeprefix("IMAGE_").lower()] = value
+        if first:
+            self._remove_what_dead_runs_left()
+
+    def image(self, name: str) -> str:
+        """The tag of docker/NAME's image, built if need be."""
+        self.build(name)
+        return self._images[name]
+
+    def call(
+        self, *args: str | os.PathLike[str], check: bool = True, input: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """One command of the engine."""
+        done = subprocess.run(
+            [self.program, *args], env=ENVIRONMENT, input=input, capture_output=True, check=False
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{self.program} {args}: {done.stderr.decode(errors='replace')}")
+        return done
+
+    def name(self, kind: str) -> str:
+        self._count += 1
+        return f"mailldap-{os.getpid()}-{kind}-{self._count}"
+
+    def run(
+        self,
+        image: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        options: Sequence[str | os.PathLike[str]] = (),
+        args: Sequence[str] = (),
+    ) -> "Container":
+        """A running container of docker/IMAGE."""
+        name = self.name(image)
+        container = Container(self, name)
+        settings = [part for key, value in (env or {}).items() for part in ("-e", f"{key}={value}")]
+        tag = self.image(image)
+        self._made.append(container)
+        # A server sizes its tables by this limit: one that a distribution set to a milliard
+        # costs slapd 700 MB.
+        limits = ["--ulimit", "nofile=1024:1024"]
+        self.call(
+            "run", "-d", "--name", name, "--label", f"{LABEL}={self.owner}",
+            *limits, *settings, *options, tag, *args,
+        )  # fmt: skip
+        return container
+
+    def network(self, *options: str) -> str:
+        """A network of its own; options are those of `network create`."""
+        name = self.name("net")
+        self._networks.append(name)
+        self.call("network", "create", "--label", f"{LABEL}={self.owner}", *options, name)
+        return name
+
+    def forget(self, container: "Container") -> None:
+        if container in self._made:
+            self._made.remove(container)
+
+    def close(self) -> None:
+        """Removes what this run made."""
+        if self._made:
+            self.call("rm", "-fv", *(c.name for c in self._made), check=False)
+        for network in self._networks:
+            self.call("network", "rm", network, check=False)
+        self._made.clear()
+        self._networks.clear()
+
+    def _remove_what_dead_runs_left(self) -> None:
+        form = '{{.ID}} {{.Label "' + LABEL + '"}}'
+        for listing, removal in (
+            (("ps", "-a"), ("rm", "-fv")),
+            (("network", "ls"), ("network", "rm")),
+        ):
+            listed = self.call(
+                *listing, "--filter", f"label={LABEL}", "--format", form, check=False
+            )
+            for line in listed.stdout.decode().splitlines():
+                identity, _, owner = line.partition(" ")
+                machine, _, process = owner.partition(":")
+                pid, _, started = process.partition(":")
+                if machine == _machine() and _process_start(int(pid)) != started:
+                    self.call(*removal, identity, check=False)
+
+
+class Container:
+    """A running container, known by its name."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+
+    def exec(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        input: bytes = b"",
+        env: Mapping[str, str] = {},
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command in it; the caller looks at returncode, stdout and stderr."""
+        settings = [part for key, value in env.items() for part in ("-e", f"{key}={value}")]
+        return self.engine.call("exec", "-i", *settings, self.name, *args, input=input, check=False)
+
+    def inspect(self, form: str) -> str:
+        """One value of `inspect`, by its Go template."""
+        done = self.engine.call("inspect", "--format", form, self.name, check=False)
+        return done.stdout.decode().strip()
+
+    def alive(self) -> bool:
+        return self.inspect("{{.State.Running}}") == "true"
+
+    def logs(self) -> str:
+        done = self.engine.call("logs", self.name, check=False)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    def start(self) -> None:
+        self.engine.call("start", self.name)
+
+    def stop(self) -> None:
+        self.engine.call("stop", self.name)
+
+    def kill(self) -> None:
+        self.engine.call("kill", self.name)
+
+    def pause(self) -> None:
+        self.engine.call("pause", self.name)
+
+    def unpause(self) -> None:
+        self.engine.call("unpause", self.name)
+
+    def remove(self) -> None:
+        self.engine.forget(self)
+        self.engine.call("rm", "-fv", self.name, check=False)
+
+    def wait(self, ready: Callable[[], object], what: str, seconds: float = 60) -> None:
+        """Waits for the server in it; one that died says its last words instead."""
+        looked = time.monotonic()
+
+        def living() -> bool:
+            nonlocal looked
+            if ready():
+                return True
+            if time.monotonic() - looked > 0.3:
+                looked = time.monotonic()
+                if not self.alive():
+                    raise RuntimeError(f"{self.name} ended: {self.logs()[-2000:]}")
+            return False
+
+        wait_until(living, what, seconds)
+
+
+class LocalSlapd:
+    """slapd of this machine, in a folder of its own, configured by the image's entrypoint."""
+
+    def __init__(self, env: Mapping[str, str], port: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="mailldap-slapd-"))
+        socket_path = str(self.folder / "ldapi").replace("/", "%2F")
+        self.ldapi = f"ldapi://{socket_path}"
+        self._env = {
+            **ENVIRONMENT,
+            **env,
+            "STATE": str(self.folder),
+            "RUN": str(self.folder),
+            "URLS": f"ldap://127.0.0.1:{port}/ {self.ldapi}",
+            "SHARE": str(ROOT),
+            "LDAPNOINIT": "1",
+            "LDAPI": self.ldapi,
+            "PATH": f"{ENVIRONMENT.get('PATH', '')}:/usr/sbin:{DOCKER / 'openldap'}",
+        }
+        self._log = self.folder / "log"
+        if os.getuid() == 0:
+            self.folder.chmod(0o755)
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["bash", DOCKER / "openldap" / "entrypoint"],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def exec(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        input: bytes = b"",
+        env: Mapping[str, str] = {},
+    ) -> subprocess.CompletedProcess[bytes]:
+        words = [str(a).replace("ldapi:///", self.ldapi) for a in args]
+        return subprocess.run(
+            words, env={**self._env, **env}, input=input, capture_output=True, check=False
+        )
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def logs(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def unpause(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        self._end(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def wait(self, ready: Callable[[], object], what: str, seconds: float = 60) -> None:
+        def living() -> bool:
+            if not self.alive():
+                raise RuntimeError(f"slapd ended: {self.logs()[-2000:]}")
+            return bool(ready())
+
+        wait_until(living, what, seconds)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.alive():
+            self._process.send_signal(how)
+        self._process.wait(30)
+
+
+class Slapd:
+    """A real slapd: `uri` answers on this machine and in the lab alike."""
+
+    admin_password = "secret"
+
+    def __init__(
+        self, place: "Container | LocalSlapd", port: int, suffix: str, unique: bool
+    ) -> None:
+        self.place = place
+        self.port = port
+        self.uri = f"ldap://127.0.0.1:{port}"
+        self.base = suffix
+        self.admin_dn = f"cn=admin,{suffix}"
+        self.unique = unique
+        self.tls_uri: str | None = None
+        self.wait()
+
+    def wait(self) -> None:
+        """Waits until the server answers."""
+        self.place.wait(functools.partial(ldap_answers, self.port), self.uri)
+
+    def reset(self, ldif: bytes | None = None) -> None:
+        """Empties the directory and loads `ldif`, which begins with the suffix entry.
+
+        None loads ldif/base.ldif (the suffix and ou=People), b"" leaves nothing at all. It goes
+        through the server, as its administrator: overlays judge each entry.
+        """
+        content = load("base") if ldif is None else ldif
+        env = {"SUFFIX": self.base, "ADMIN_PASSWORD": self.admin_password}
+        done = self.place.exec(["directory-reset"], content, env)
+        if done.returncode:
+            words = done.stderr.decode(errors="replace")
+            raise AssertionError(f"{words}\nslapd's last words:\n{self.logs()[-1500:]}")
+
+    def exec(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        input: bytes = b"",
+        env: Mapping[str, str] = {},
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command beside the server (ldapsearch, ldapmodify, …); ldapi:/// is it."""
+        return self.place.exec(args, input, env)
+
+    def logs(self) -> str:
+        """What slapd logged so far (level stats)."""
+        return self.place.logs()
+
+    def stop(self) -> None:
+        """Ends the server in order; its port refuses."""
+        self.place.stop()
+
+    def kill(self) -> None:
+        """Ends the server as a power cut would; its port refuses."""
+        self.place.kill()
+
+    def start(self) -> None:
+        """Starts it again on the same port, with its data."""
+        self.place.start()
+        self.wait()
+
+    def pause(self) -> None:
+        """Hangs the server: connections are taken, nothing is answered."""
+        self.place.pause()
+
+    def unpause(self) -> None:
+        """Lets a hung server go on."""
+        self.place.unpause()
+
+    def remove(self) -> None:
+        """Removes the server and its data."""
+        self.place.remove()
+
+
+class Lab:
+    """Where the real programs are: Postfix 3.7 and its table types, Cyrus SASL, OpenLDAP's tools.
+
+    `dir` is a folder that has the same path here and in the lab.
+    """
+
+    network_host = True
+
+    def __init__(self, engine: Engine | None) -> None:
+        self.dir = Path(tempfile.mkdtemp(prefix="mailldap-lab-"))
+        self.dir.chmod(0o755)
+        self.container: Container | None = None
+        if engine:
+            self.container = engine.run(
+                "lab",
+                options=[
+                    "--network", "host", "--hostname", "lab.internal",
+                    "-v", f"{self.dir}:{self.dir}",
+                ],
+            )  # fmt: skip
+
+    def exec(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        input: bytes = b"",
+        env: Mapping[str, str] = {},
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command there; the caller looks at returncode, stdout and stderr."""
+        if self.container:
+            return self.container.exec(args, input, env)
+        path = f"{ENVIRONMENT.get('PATH', '')}:/usr/sbin"
+        return subprocess.run(
+            args,
+            env={**ENVIRONMENT, "LDAPNOINIT": "1", "PATH": path, **env},
+            input=input,
+            capture_output=True,
+            check=False,
+        )
+
+    def folder(self, name: str) -> Path:
+        """A new empty folder below `dir`."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.dir))
+
+    def remove(self) -> None:
+        # Root in the lab may have made files that this user cannot remove.
+        self.exec(["find", self.dir, "-mindepth", "1", "-delete"])
+        if self.container:
+            self.container.remove()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Pki:
+    """A certificate authority made for this run; `other_ca` is one that signed nothing here."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.dir = lab.dir / "pki"
+        self.dir.mkdir()
+        self.ca = self._authority("ca")
+        self.other_ca = self._authority("other-ca")
+
+    def _openssl(self, *args: str | os.PathLike[str]) -> None:
+        done = self._lab.exec(["openssl", *args])
+        assert done.returncode == 0, done.stderr.decode()
+
+    def _request(self, name: str, subject: str, *more: str | os.PathLike[str]) -> Path:
+        made = self.dir / f"{name}.pem"
+        self._openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "30", "-subj", f"/CN={subject}", "-keyout", made.with_suffix(".key"),
+            "-out", made, *more,
+        )  # fmt: skip
+        # Servers in containers read it as users that this machine does not know.
+        self._lab.exec(["chmod", "644", made, made.with_suffix(".key")])
+        return made
+
+    def _authority(self, name: str) -> Path:
+        return self._request(
+            name, f"mailldap test {name}", "-addext", "keyUsage=critical,keyCertSign"
+        )
+
+    def issue(self, name: str, *alternatives: str) -> tuple[Path, Path]:
+        """Certificate and key of a server; alternatives as openssl has them: DNS:…, IP:…."""
+        names = ",".join(alternatives or (f"DNS:{name}",))
+        made = self._request(
+            name, name, "-CA", self.ca, "-CAkey", self.ca.with_suffix(".key"),
+            "-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE",
+        )  # fmt: skip
+        return made, made.with_suffix(".key")
