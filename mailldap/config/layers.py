@@ -166,11 +166,15 @@ KEYS: dict[str, tuple[str, Convert]] = {
     "postfix.senders.format": ("format", choice("ldap", "texthash", "hash")),
     "postfix.senders.owner_attribute": ("owner_attribute", text),
     "postfix.senders.restriction": ("restriction", choice(*_RESTRICTIONS)),
+    "postfix.senders.sasl_type": ("sasl_type", choice("cyrus", "dovecot")),
+    "postfix.senders.sasl_path": ("sasl_path", text),
     "postfix.relay.host": ("host", text),
     "postfix.relay.username": ("username", text),
     "postfix.relay.password_file": ("password_file", path),
     "postfix.relay.level": ("level", choice("secure", "verify")),
     "postfix.relay.ca_file": ("ca_file", text),
+    "postfix.relay.map": ("map", choice("hash", "texthash", "lmdb", "cdb")),
+    "postfix.relay.direct": ("direct", texts),
     "postfix.cyrus.delivery": ("delivery", choice("lmtp", "pipe")),
     "postfix.cyrus.lmtp": ("lmtp", text),
     "postfix.cyrus.deliver": ("deliver", text),
@@ -213,5 +217,6 @@ def merge(layers: Sequence[Layer], source: Path | None = None) -> Settings:
         sections["postfix"]["relay"] = RelaySettings(**sections["postfix.relay"])
     if sections["postfix.cyrus"]:
         sections["postfix"]["cyrus"] = CyrusSettings(**sections["postfix.cyrus"])
-    sections["postfix"]["senders"] = SendersSettings(**sections["postfix.senders"])
+    if sections["postfix.senders"]:
+        sections["postfix"]["senders"] = SendersSettings(**sections["postfix.senders"])
     return Settings(**sections[""], postfix=PostfixSettings(**sections["postfix"]))

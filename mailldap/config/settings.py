@@ -19,6 +19,8 @@ class SendersSettings:
     format: str = "ldap"  # "ldap" | "texthash" | "hash"
     owner_attribute: str = "uid"
     restriction: str = "reject_sender_login_mismatch"
+    sasl_type: str | None = None  # smtpd_sasl_type: "cyrus" | "dovecot"; None: Postfix's default
+    sasl_path: str | None = None  # smtpd_sasl_path; None: Postfix's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class RelaySettings:
     password_file: Path | None = None
     level: str = "secure"  # smtp_tls_security_level: "secure" | "verify"
     ca_file: str = SYSTEM_CA_FILE
+    map: str = "hash"  # the type of the password table: "hash" | "texthash" | "lmdb" | "cdb"
+    #: Next hops that keep their own way; these suffixes exist in private networks only
+    #: (RFC 8375, ICANN's .internal, RFC 6762, RFC 6761).
+    direct: tuple[str, ...] = (".home.arpa", ".internal", ".local", ".test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class PostfixSettings:
     size_limit: int = 10  # entries; more owners of one address than this is a fault
     start_tls: bool = False
     tls_ca_cert_file: str | None = None
-    senders: SendersSettings = field(default_factory=SendersSettings)
+    senders: SendersSettings | None = None
     relay: RelaySettings | None = None
     cyrus: CyrusSettings | None = None
 
