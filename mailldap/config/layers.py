@@ -163,6 +163,10 @@ KEYS: dict[str, tuple[str, Convert]] = {
     "postfix.size_limit": ("size_limit", whole(0, 100_000)),
     "postfix.start_tls": ("start_tls", boolean),
     "postfix.tls_ca_cert_file": ("tls_ca_cert_file", text),
+    # A part that is wanted with its defaults: `relay: yes` or `relay: {}`.
+    "postfix.senders": ("senders", boolean),
+    "postfix.relay": ("relay", boolean),
+    "postfix.cyrus": ("cyrus", boolean),
     "postfix.senders.format": ("format", choice("ldap", "texthash", "hash")),
     "postfix.senders.owner_attribute": ("owner_attribute", text),
     "postfix.senders.restriction": ("restriction", choice(*_RESTRICTIONS)),
@@ -179,6 +183,13 @@ KEYS: dict[str, tuple[str, Convert]] = {
     "postfix.cyrus.lmtp": ("lmtp", text),
     "postfix.cyrus.deliver": ("deliver", text),
     "postfix.cyrus.user": ("user", text),
+}
+
+
+_PARTS: dict[str, Callable[..., Any]] = {
+    "senders": SendersSettings,
+    "relay": RelaySettings,
+    "cyrus": CyrusSettings,
 }
 
 
@@ -213,10 +224,9 @@ def merge(layers: Sequence[Layer], source: Path | None = None) -> Settings:
                 section[field] = None
     if problems:
         raise ConfigError("\n".join(problems))
-    if sections["postfix.relay"]:
-        sections["postfix"]["relay"] = RelaySettings(**sections["postfix.relay"])
-    if sections["postfix.cyrus"]:
-        sections["postfix"]["cyrus"] = CyrusSettings(**sections["postfix.cyrus"])
-    if sections["postfix.senders"]:
-        sections["postfix"]["senders"] = SendersSettings(**sections["postfix.senders"])
-    return Settings(**sections[""], postfix=PostfixSettings(**sections["postfix"]))
+    postfix = sections["postfix"]
+    for part, make in _PARTS.items():
+        wanted = postfix.pop(part, None)
+        chosen = sections[f"postfix.{part}"]
+        postfix[part] = make(**chosen) if wanted or (chosen and wanted is None) else None
+    return Settings(**sections[""], postfix=PostfixSettings(**postfix))

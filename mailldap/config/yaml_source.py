@@ -75,11 +75,13 @@ def _mapping(node: yaml.Node, path: Path) -> dict[str, yaml.Node]:
 
 
 def _flatten(name: str, node: yaml.Node, path: Path) -> Iterator[tuple[str, Value]]:
+    origin = f"{path}:{node.start_mark.line + 1}"
     if isinstance(node, yaml.MappingNode):
+        if not node.value:  # `relay: {}` asks for the part with its defaults
+            yield name, Value(True, origin, path.parent)
         for key, value in _mapping(node, path).items():
             yield from _flatten(f"{name}.{key}", value, path)
         return
-    origin = f"{path}:{node.start_mark.line + 1}"
     yield name, Value(_plain(node), origin, path.parent)
 
 
