@@ -86,11 +86,12 @@ def test_tls_with_the_authority_of_this_run(slapd_factory, pki):
 def test_the_lab_has_the_real_programs_and_reaches_the_directory(lab, slapd):
     slapd.reset(load("example"))
     table = lab.folder("lab") / "aliases.cf"
-    table.write_text(
+    lab.write(
+        table,
         f"server_host = {slapd.uri}\nversion = 3\nbind = no\nsearch_base = {slapd.base}\n"
-        "query_filter = (&(objectClass=mailRecipient)(mail=%s))\nresult_attribute = mailRoutingAddress\n"
+        "query_filter = (&(objectClass=mailRecipient)(mail=%s))\nresult_attribute = mailRoutingAddress\n",
     )
-    (table.parent / "main.cf").write_text("compatibility_level = 3.6\n")
+    lab.write(table.parent / "main.cf", "compatibility_level = 3.6\n")
     done = lab.exec(["postmap", "-c", table.parent, "-q", "sample@example.com", f"ldap:{table}"])
     assert (done.returncode, done.stdout) == (0, b"john.smith@mail1.internal\n"), done.stderr
     types = lab.exec(["postconf", "-m"]).stdout.split()
