@@ -22,6 +22,13 @@ CONTAINER_FIXTURES = {"engine", "lab", "pki", "slapd", "slapd_factory", "slapd_u
 
 # A slow machine is no fault of the code; a failure can be run again from what is printed.
 hypothesis.settings.register_profile("mailldap", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "fuzz",
+    deadline=None,
+    print_blob=True,
+    max_examples=5000,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
 hypothesis.settings.load_profile("mailldap")
 
 
