@@ -17,8 +17,10 @@
     │   ├── RecipientError        every fault of one entry together
     │   └── LdifError             RFC 2849, with file and line
     ├── ConfigError          78   a configuration or table file, with file and line
-    │   └── SecretExposed         a secret that others can read
+    │   ├── SecretExposed         a secret that others can read
+    │   └── TableUnavailable      a daemon goes on without this table, its lookups fail
     ├── CouldNotAsk          75   nobody answered the question; try again later
+    │   ├── ApiError              a failure on our side, with libldap's number for it
     │   └── Unreachable      69   no server could be reached at all
     └── LdapRefusal          77   the directory answered with a result code other than success
         └── …                     one subclass a result code that callers tell apart
@@ -162,6 +164,16 @@ class ConfigError(MailldapError):
         self.line = line
 
 
+class TableUnavailable(ConfigError):
+    """A table that cannot be opened, but does not keep Postfix's daemons from starting.
+
+    Tools refuse it; a daemon defers what depends on it. Any other ConfigError about a table ends
+    the daemon.
+    """
+
+    code = "table-unavailable"
+
+
 class SecretExposed(ConfigError):
     """A file with a secret that others than its owner can read."""
 
@@ -173,6 +185,18 @@ class CouldNotAsk(MailldapError):
 
     exit_status = 75
     code = "could-not-ask"
+
+
+class ApiError(CouldNotAsk):
+    """The conversation failed on this side of it: Postfix's and libldap's words and number."""
+
+    def __init__(self, result: int, text: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        #: libldap's result: below zero for its own failures (ldap_err2string(3)), or the code
+        #: with which the server refused StartTLS or the bind.
+        self.result = result
+        #: What ldap_err2string says of it.
+        self.text = text
 
 
 class Unreachable(CouldNotAsk):

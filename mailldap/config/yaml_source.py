@@ -89,8 +89,8 @@ def _plain(node: yaml.Node) -> Any:
     """Return the node as Python data; SafeLoader constructs no objects."""
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError, TypeError):
         return str(node.value)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()

@@ -1,0 +1,5 @@
+"""``python -m mailldap``."""
+
+from mailldap.cli import main
+
+main()

@@ -1,0 +1,151 @@
+"""The commands put together, and every error turned into an exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailldap.cli import (
+    bulk,
+    files,
+    init,
+    lookups,
+    recipients,
+    senders,
+    server,
+)
+from mailldap.cli.argv import hoist
+from mailldap.cli.run import FORMATS, Options, Run, fail, run_of, warn, write
+from mailldap.errors import MailldapError, UsageError
+from mailldap.version import __version__
+
+#: Errors of the command line parser itself.
+_PARSER_ERROR = typer.BadParameter.__mro__[2]
+_EX_SOFTWARE = 70
+
+app = typer.Typer(
+    name="mailldap",
+    help="Provisions mail routing in an LDAP directory and proves what Postfix will do with it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (init, recipients, lookups, senders, files, bulk, server):
+    room.register(app)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    uri: Annotated[
+        str | None,
+        typer.Option("-H", "--uri", help="ldap://, ldaps://, ldapi:// (several) or ldif:PATH"),
+    ] = None,
+    base: Annotated[str | None, typer.Option("-b", "--base", help="search base")] = None,
+    bind_dn: Annotated[str | None, typer.Option("-D", "--bind-dn", help="bind as this DN")] = None,
+    ask_password: Annotated[
+        bool, typer.Option("-W", "--ask-password", help="prompt for the password")
+    ] = False,
+    password_file: Annotated[
+        Path | None,
+        typer.Option("-y", "--password-file", help="read the password from a file of mode 0600"),
+    ] = None,
+    start_tls: Annotated[bool, typer.Option("-Z", "--start-tls", help="try StartTLS")] = False,
+    require_tls: Annotated[
+        bool, typer.Option("-ZZ", "--require-tls", help="StartTLS or nothing")
+    ] = False,
+    sasl: Annotated[
+        str | None, typer.Option("-Y", "--sasl", help="SASL mechanism: EXTERNAL")
+    ] = None,
+    allow_cleartext_password: Annotated[
+        bool, typer.Option("--allow-cleartext-password", help="send a password without TLS")
+    ] = False,
+    schema: Annotated[
+        list[Path] | None,
+        typer.Option("--schema", help="more schema for ldif: (.schema or cn=config LDIF)"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="configuration file instead of mailldap.yaml")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="profile of the configuration file")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="text, json, yaml or ldif", show_default=False)
+    ] = "text",
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="show the LDIF, do nothing")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="say more on stderr")] = False,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    """Take the global options."""
+    if version:
+        write(f"mailldap {__version__}\n")
+        raise typer.Exit
+    if output not in FORMATS:
+        raise UsageError(f"-o {output}: no such format", hint=f"one of {', '.join(FORMATS)}")
+    if sasl is not None and sasl.upper() != "EXTERNAL":
+        raise UsageError(f"-Y {sasl}: only EXTERNAL is spoken", hint="or a simple bind with -D")
+    flags = {
+        "uri": uri,
+        "base": base,
+        "bind_dn": bind_dn,
+        "password_file": str(password_file) if password_file else None,
+        "start_tls": "must" if require_tls else "try" if start_tls else None,
+        "sasl_external": True if sasl else None,
+        "allow_cleartext_password": allow_cleartext_password or None,
+        "schema": [str(path) for path in schema] if schema else None,
+    }
+    run_of(ctx).options = Options(flags, config, profile, ask_password, output, dry_run, verbose)
+
+
+def execute(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run one command line and return its exit status; nothing is raised for bad input."""
+    words = hoist(argv)
+    run = Run(Options(output=_wanted_output(words)), environment)
+    try:
+        status = app(args=words, prog_name="mailldap", standalone_mode=False, obj=run)
+    except MailldapError as error:
+        return fail(error, run.options.output)
+    except _PARSER_ERROR as error:
+        return fail(_usage(error), run.options.output)
+    except typer.Abort:
+        warn("aborted")
+        return 1
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if environment.get("MAILLDAP_DEBUG"):
+            raise
+        warn(f"internal error: {type(error).__name__}: {error}")
+        warn("MAILLDAP_DEBUG=1 shows where; please report it")
+        return _EX_SOFTWARE
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: Exception) -> UsageError:
+    """Return the parser's error as ours, with the command whose help tells more."""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "mailldap"
+    return UsageError(message, hint=f"`{path} --help` shows what there is")
+
+
+def _wanted_output(words: Sequence[str]) -> str:
+    """Return the format asked for, before the options are parsed, for errors in parsing them."""
+    for position, word in enumerate(words):
+        value = ""
+        if word in {"-o", "--output"} and position + 1 < len(words):
+            value = words[position + 1]
+        elif word.startswith("--output="):
+            value = word.partition("=")[2]
+        elif word.startswith("-o"):
+            value = word[2:]
+        if value in FORMATS:
+            return value
+    return "text"

@@ -1,0 +1,239 @@
+"""``recipient``, ``alias`` and ``routing``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailldap.cli.run import Run, run_of
+from mailldap.errors import UsageError
+from mailldap.output.escape import visible
+
+if TYPE_CHECKING:
+    from mailldap.client import MailDirectory
+    from mailldap.provision.result import Result
+
+recipient = typer.Typer(no_args_is_help=True, help="Whole mailRecipient entries.")
+alias = typer.Typer(no_args_is_help=True, help="The addresses of recipients (mail).")
+routing = typer.Typer(no_args_is_help=True, help="Where their mail goes (mailRoutingAddress).")
+
+Who = Annotated[str, typer.Argument(metavar="RECIPIENT", help="uid, address or DN")]
+Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…")]
+Shared = Annotated[bool, typer.Option("--allow-shared", help="let the address have several owners")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the nouns of this file to *app*."""
+    app.add_typer(recipient, name="recipient")
+    app.add_typer(alias, name="alias")
+    app.add_typer(routing, name="routing")
+
+
+def _done(run: Run, mail: MailDirectory, done: Sequence[Result]) -> None:
+    """Say what was done; with ``-n`` show the LDIF of what would be."""
+    from mailldap.output.jsonform import results_form
+    from mailldap.output.text import results_text
+
+    if not run.options.dry_run:
+        run.emit(results_form(done), lambda: results_text(done))
+        return
+    ldif = mail.planned_ldif()
+    if run.options.output in {"text", "ldif"}:
+        run.emit(None, ldif, ldif)
+    else:
+        run.emit(results_form(done) | {"dry_run": True, "ldif": ldif}, "")
+
+
+@recipient.command("add")
+def recipient_add(
+    ctx: typer.Context,
+    uid: Annotated[str, typer.Argument(metavar="UID")],
+    address: Annotated[list[str], typer.Option("--address", "-a", help="a mail value")],
+    routing_to: Annotated[
+        list[str], typer.Option("--routing", "-r", help="where Postfix sends what arrives")
+    ],
+    name: Annotated[str | None, typer.Option("--name", help="makes it an inetOrgPerson")] = None,
+    allow_shared: Shared = False,
+) -> None:
+    """Make the entry of a recipient."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        result = mail.recipients.add(
+            uid,
+            addresses=address,
+            routing=routing_to,
+            name=name,
+            allow_shared=allow_shared or run.settings.allow_shared,
+        )
+        _done(run, mail, [result])
+
+
+@recipient.command("show")
+def recipient_show(ctx: typer.Context, who: Who) -> None:
+    """Show one entry."""
+    from mailldap.ldap.ldif import format_entry
+    from mailldap.output.jsonform import entry_form, without_secrets
+    from mailldap.output.text import entry_text
+
+    run = run_of(ctx)
+    with run.connect() as mail:
+        entry = without_secrets(mail.recipients.entry(who))
+    run.emit(entry_form(entry), lambda: entry_text(entry), format_entry(entry))
+
+
+@recipient.command("list")
+def recipient_list(ctx: typer.Context) -> None:
+    """List all recipients, one a line: uid, addresses, routing."""
+    from mailldap.ldap.ldif import format_entry
+    from mailldap.output.jsonform import entry_form, without_secrets
+    from mailldap.output.text import entries_text
+
+    run = run_of(ctx)
+    with run.connect() as mail:
+        entries = [without_secrets(entry) for entry in mail.recipients.entries()]
+    run.emit(
+        [entry_form(entry) for entry in entries],
+        lambda: entries_text(entries, color=sys.stdout.isatty()),
+        "".join(format_entry(entry) for entry in entries) if run.options.output == "ldif" else "",
+    )
+
+
+@recipient.command("set")
+def recipient_set(
+    ctx: typer.Context,
+    who: Who,
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=VALUE…", help="several of one NAME are its values; NAME= none"
+        ),
+    ],
+) -> None:
+    """Set other attributes: mailHost=…, mailQuota=…, cn=…."""
+    wanted: dict[str, list[str]] = {}
+    for word in values:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{word!r} is not NAME=VALUE", hint="as in mailQuota=500000")
+        wanted.setdefault(name, [])
+        if value:
+            wanted[name].append(value)
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, mail.recipients.set(who, wanted))
+
+
+@recipient.command("rename")
+def recipient_rename(
+    ctx: typer.Context, who: Who, new_uid: Annotated[str, typer.Argument(metavar="NEW_UID")]
+) -> None:
+    """Give a recipient another uid."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, [mail.recipients.rename(who, new_uid)])
+
+
+@recipient.command("remove")
+def recipient_remove(
+    ctx: typer.Context,
+    who: Who,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Remove the whole entry, with everything that other tools keep in it."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        if not (yes or run.options.dry_run):
+            entry = mail.recipients.entry(who)
+            if not sys.stdin.isatty():
+                raise UsageError(f"{entry.dn} would be removed", hint="say --yes")
+            typer.confirm(f"Remove {visible(entry.dn)}?", abort=True, err=True)
+        _done(run, mail, [mail.recipients.remove(who)])
+
+
+@alias.command("add")
+def alias_add(
+    ctx: typer.Context, who: Who, addresses: Addresses, allow_shared: Shared = False
+) -> None:
+    """Give addresses to a recipient: all of them, or none."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        shared = allow_shared or run.settings.allow_shared
+        _done(run, mail, mail.aliases.add(who, *addresses, allow_shared=shared))
+
+
+@alias.command("remove")
+def alias_remove(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
+    """Take addresses away from a recipient."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, mail.aliases.remove(who, *addresses))
+
+
+@alias.command("move")
+def alias_move(
+    ctx: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS")],
+    to: Annotated[str, typer.Option("--to", metavar="RECIPIENT", help="uid, address or DN")],
+) -> None:
+    """Move an address from its owner to another recipient."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, [mail.aliases.move(address, to=to)])
+
+
+@alias.command("list")
+def alias_list(
+    ctx: typer.Context,
+    who: Annotated[str | None, typer.Argument(metavar="[RECIPIENT]")] = None,
+) -> None:
+    """List addresses and their owners."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _pairs(run, "address", mail.aliases.list(who))
+
+
+@routing.command("add")
+def routing_add(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
+    """Add routing addresses."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, mail.routing.add(who, *addresses))
+
+
+@routing.command("remove")
+def routing_remove(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
+    """Remove routing addresses."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, mail.routing.remove(who, *addresses))
+
+
+@routing.command("set")
+def routing_set(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
+    """Make these the only routing addresses."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _done(run, mail, mail.routing.set(who, *addresses))
+
+
+@routing.command("list")
+def routing_list(
+    ctx: typer.Context,
+    who: Annotated[str | None, typer.Argument(metavar="[RECIPIENT]")] = None,
+) -> None:
+    """List recipients and where their mail goes."""
+    run = run_of(ctx)
+    with run.connect() as mail:
+        _pairs(run, "routing", mail.routing.list(who))
+
+
+def _pairs(run: Run, label: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Print (value, DN) pairs."""
+    found = list(pairs)
+    run.emit(
+        [{"version": 1, label: value, "dn": dn} for value, dn in found],
+        lambda: "".join(f"{visible(value)}\t{visible(dn)}\n" for value, dn in found),
+    )

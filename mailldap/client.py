@@ -1,0 +1,284 @@
+"""What ``mailldap.connect()`` returns: a directory of mail, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any, Self
+
+from mailldap.config.secret import read_secret
+from mailldap.config.settings import Settings
+from mailldap.directory.base import Session, SessionOpener, SessionParameters, Writer
+from mailldap.directory.open import is_file, open_directory, same_session, session_opener
+from mailldap.errors import ConfigError, UsageError
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.ldif import format_change
+from mailldap.model.recipient import MailRecipient
+from mailldap.provision import aliases, recipients, routing
+from mailldap.provision.dry_run import DryRun
+from mailldap.provision.result import Result
+from mailldap.simulate.result import Resolution, RouteResult
+from mailldap.simulate.generated import generated_postfix
+from mailldap.simulate.simulator import Simulator
+from mailldap.tables.base import Answer
+
+
+def open_writer(settings: Settings) -> Writer:
+    """Return the directory that *settings* name, with the base that it has when they name none.
+
+    Raises ConfigError, SecretExposed, Unreachable, CouldNotAsk or LdapRefusal.
+    """
+    if not settings.uris:
+        raise ConfigError(
+            "no directory is configured",
+            hint="`mailldap init --example` makes one to try; -H ldap://host or -H ldif:FILE "
+            "names one",
+        )
+    if is_file(settings.uris):
+        return open_directory(settings.uris, base=settings.base, schema=_schema(settings))
+    password = settings.password
+    if password is None and settings.password_file and settings.bind_dn:
+        password = read_secret(settings.password_file)
+    options = {
+        "bind_dn": settings.bind_dn,
+        "password": password,
+        "sasl_external": settings.sasl_external,
+        "start_tls": settings.start_tls,
+        "ca_file": settings.ca_file,
+        "verify": settings.verify,
+        "connect_timeout": settings.connect_timeout,
+        "timeout": settings.timeout,
+        "allow_cleartext_password": settings.allow_cleartext_password,
+    }
+    if settings.base:
+        return open_directory(settings.uris, base=settings.base, **options)
+    with closing(open_directory(settings.uris, **options)) as server:
+        root = server.get("", ("namingContexts",))
+    suffixes = root.texts("namingContexts") if root else ()
+    if len(suffixes) != 1:
+        raise ConfigError(
+            f"no base is given, and the server has {len(suffixes)}: {'; '.join(suffixes)}",
+            hint="give -b, or `base:` in mailldap.yaml",
+        )
+    return open_directory(settings.uris, base=suffixes[0], **options)
+
+
+def _schema(settings: Settings) -> Schema | None:
+    """Return the embedded schema with the files that the settings add; None for the default."""
+    schema = default_schema()
+    for path in settings.schema:
+        schema = schema.with_more(load_schema_file(path))
+    return schema if settings.schema else None
+
+
+class Recipients:
+    """Whole mailRecipient entries."""
+
+    def __init__(self, writer: Writer, settings: Settings) -> None:
+        self._writer = writer
+        self._settings = settings
+
+    def add(
+        self,
+        uid: str,
+        *,
+        addresses: Sequence[str],
+        routing: Sequence[str],
+        name: str | None = None,
+        allow_shared: bool | None = None,
+    ) -> Result:
+        """Make the entry of a recipient; see provision.recipients.add_recipient."""
+        settings = self._settings
+        return recipients.add_recipient(
+            self._writer,
+            uid,
+            addresses=addresses,
+            routing=routing,
+            name=name,
+            people=settings.people,
+            structural_class=settings.structural_class,
+            allow_shared=settings.allow_shared if allow_shared is None else allow_shared,
+        )
+
+    def entry(self, recipient: str) -> Entry:
+        """Return the entry of *recipient* (uid, address or DN) as the directory holds it.
+
+        Raises NoSuchRecipient or Ambiguous.
+        """
+        return recipients.find_recipient(self._writer, recipient)
+
+    def get(self, recipient: str) -> MailRecipient:
+        """Return *recipient* with its attributes typed. Raises NoSuchRecipient or Ambiguous."""
+        return MailRecipient.from_entry(self.entry(recipient))
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every mailRecipient entry below the base, in the directory's order."""
+        return recipients.recipients(self._writer)
+
+    def __iter__(self) -> Iterator[MailRecipient]:
+        return map(MailRecipient.from_entry, self.entries())
+
+    def set(self, recipient: str, values: Mapping[str, Sequence[str]]) -> list[Result]:
+        """Set other attributes; see provision.recipients.set_recipient."""
+        return recipients.set_recipient(self._writer, recipient, values)
+
+    def rename(self, recipient: str, new_uid: str) -> Result:
+        """Give *recipient* another uid; see provision.recipients.rename_recipient."""
+        return recipients.rename_recipient(self._writer, recipient, new_uid)
+
+    def remove(self, recipient: str) -> Result:
+        """Remove the whole entry. Raises NoSuchRecipient or Ambiguous."""
+        return recipients.remove_recipient(self._writer, recipient)
+
+
+class Aliases:
+    """The addresses of recipients."""
+
+    def __init__(self, writer: Writer, settings: Settings) -> None:
+        self._writer = writer
+        self._settings = settings
+
+    def add(
+        self, recipient: str, *addresses: str, allow_shared: bool | None = None
+    ) -> list[Result]:
+        """Give addresses to *recipient*, all or none; see provision.aliases.add_aliases."""
+        shared = self._settings.allow_shared if allow_shared is None else allow_shared
+        return aliases.add_aliases(self._writer, recipient, addresses, allow_shared=shared)
+
+    def remove(self, recipient: str, *addresses: str) -> list[Result]:
+        """Take addresses away; see provision.aliases.remove_aliases."""
+        return aliases.remove_aliases(self._writer, recipient, addresses)
+
+    def move(self, address: str, *, to: str) -> Result:
+        """Move an address to another recipient; see provision.aliases.move_alias."""
+        return aliases.move_alias(self._writer, address, to)
+
+    def list(self, recipient: str | None = None) -> Iterator[tuple[str, str]]:
+        """Yield (address, DN of its owner), of one recipient or of all."""
+        for entry in _entries(self._writer, recipient):
+            for name in ("mail", "mailAlternateAddress"):
+                yield from ((value, entry.dn) for value in entry.texts(name))
+
+
+class Routing:
+    """Where the mail of recipients goes."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def add(self, recipient: str, *addresses: str) -> list[Result]:
+        """Add routing addresses; see provision.routing.add_routing."""
+        return routing.add_routing(self._writer, recipient, addresses)
+
+    def remove(self, recipient: str, *addresses: str) -> list[Result]:
+        """Remove routing addresses; see provision.routing.remove_routing."""
+        return routing.remove_routing(self._writer, recipient, addresses)
+
+    def set(self, recipient: str, *addresses: str) -> list[Result]:
+        """Make these the only routing addresses; see provision.routing.set_routing."""
+        return routing.set_routing(self._writer, recipient, addresses)
+
+    def list(self, recipient: str | None = None) -> Iterator[tuple[str, str]]:
+        """Yield (routing address, DN), of one recipient or of all."""
+        for entry in _entries(self._writer, recipient):
+            yield from ((value, entry.dn) for value in entry.texts(routing.ATTRIBUTE))
+
+
+def _entries(writer: Writer, recipient: str | None) -> Iterator[Entry]:
+    if recipient is None:
+        return recipients.recipients(writer)
+    return iter([recipients.find_recipient(writer, recipient)])
+
+
+class MailDirectory:
+    """A directory of mailRecipient entries, and what Postfix makes of it.
+
+    A context manager; leaving it closes the connection.
+    """
+
+    def __init__(self, writer: Writer, settings: Settings, *, dry_run: bool = False) -> None:
+        self._planned = DryRun(writer) if dry_run else None
+        self.directory = writer
+        self.settings = settings if settings.base else replace(settings, base=writer.base)
+        chosen = self._planned or writer
+        self.recipients = Recipients(chosen, settings)
+        self.aliases = Aliases(chosen, settings)
+        self.routing = Routing(chosen)
+        self._simulator: Simulator | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, *, dry_run: bool = False) -> Self:
+        """Return the directory that *settings* name; with *dry_run* nothing is written.
+
+        Raises ConfigError, Unreachable, CouldNotAsk or LdapRefusal.
+        """
+        return cls(open_writer(settings), settings, dry_run=dry_run)
+
+    def planned_ldif(self) -> str:
+        """Return the changes that a dry run has collected, as LDIF."""
+        return "".join(format_change(change) for change in self._planned.changes) if self._planned else ""
+
+    def resolve(self, address: str) -> Resolution:
+        """Return where mail for *address* goes: alias expansion, then routing of each result.
+
+        Simulates a Postfix that has the files that the settings would generate.
+        """
+        return self.simulator.resolve(address)
+
+    def route(self, address: str, sender: str | None = None) -> RouteResult:
+        """Return class, transport and next hop of one address, without alias expansion."""
+        return self.simulator.route(address, sender)
+
+    def lookup(self, key: str) -> Answer:
+        """Return what the generated alias table answers for *key*, as postmap -q would."""
+        return self.simulator.alias_table.get(key)
+
+    @property
+    def simulator(self) -> Simulator:
+        """The Postfix that has the files which the settings would generate, asked here.
+
+        Its tables ask this directory, as Postfix's own identity. Raises ConfigError.
+        """
+        if self._simulator is None:
+            self._simulator = generated_postfix(self.settings, self._opener())
+        return self._simulator
+
+    def _opener(self) -> SessionOpener:
+        if is_file(self.settings.uris):
+                assert isinstance(self.directory, Session)
+            return same_session(self.directory)
+        shared = session_opener()
+        hosts = self.settings.uris
+
+        def here(parameters: SessionParameters) -> Session:
+            return shared(replace(parameters, hosts=hosts))
+
+        return here
+
+    def close(self) -> None:
+        """Give up connections; harmless when closed already."""
+        if self._simulator is not None:
+            self._simulator.close()
+        self.directory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def connect(uri: str | Sequence[str], *, base: str | None = None, **options: Any) -> MailDirectory:
+    """Return the mail directory at *uri*: ``ldif:PATH`` or LDAP URIs that are tried in order.
+
+    *options* are the fields of :class:`mailldap.Settings` (bind_dn, password, start_tls, …);
+    nothing is read from the environment or from configuration files. Raises UsageError for an
+    option that does not exist, and what opening the directory raises.
+    """
+    uris = (uri,) if isinstance(uri, str) else tuple(uri)
+    try:
+        settings = Settings(uris=uris, base=base, **options)
+    except TypeError as error:
+        raise UsageError(str(error).replace("Settings.__init__() got", "connect() got")) from None
+    return MailDirectory.open(settings)

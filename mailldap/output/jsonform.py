@@ -1,0 +1,106 @@
+"""Results as data: the stable, versioned shapes that other programs rely on."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
+from mailldap.ldap.entry import Entry
+from mailldap.output.escape import json_safe
+from mailldap.provision.result import Result
+from mailldap.tables.base import Answer, Failed, Found
+
+VERSION = 1
+
+Form = dict[str, Any]
+
+
+def as_json(form: Any) -> str:
+    """Return *form* as indented JSON text with one newline at the end.
+
+    Bytes that are not UTF-8 appear as lone surrogates ``\\udcXX`` (Python's surrogateescape);
+    nothing in the text can control a terminal.
+    """
+    return json_safe(json.dumps(form, ensure_ascii=False, indent=2)) + "\n"
+
+
+def as_yaml(form: Any) -> str:
+    """Return *form* as YAML text."""
+    import yaml
+
+    plain = json.loads(json.dumps(form).replace("\\ud", "\\\\ud"))  # YAML has no lone surrogates
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)
+
+
+def one_or_list(forms: list[Form]) -> Form | list[Form]:
+    """Return the only form by itself, several as a list."""
+    return forms[0] if len(forms) == 1 else forms
+
+
+def error_form(error: MailldapError) -> Form:
+    """Return the shape of an error."""
+    form: Form = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, AddressTaken):
+        form |= {"address": error.address, "owners": list(error.owners)}
+    if isinstance(error, LdapRefusal):
+        form["result"] = error.result
+    if isinstance(error, LdifError | ConfigError):
+        form |= {"file": error.file, "line": error.line}
+    return {"version": VERSION, "error": form}
+
+
+def lookup_form(key: str, answer: Answer) -> Form:
+    """Return the shape of one table lookup."""
+    form: Form = {"version": VERSION, "key": key, "status": "not-found", "value": None}
+    form["error"] = None
+    if isinstance(answer, Found):
+        form |= {"status": "found", "value": answer.value}
+    elif isinstance(answer, Failed):
+        form |= {"status": "error", "error": answer.message}
+    return form
+
+
+def without_secrets(entry: Entry) -> Entry:
+    """Return *entry* as it may be shown: without userPassword, whatever its options."""
+    return Entry(
+        entry.dn,
+        tuple(pair for pair in entry if pair[0].partition(";")[0].lower() != "userpassword"),
+    )
+
+
+def entry_form(entry: Entry) -> Form:
+    """Return an entry as ``{"dn": …, attribute: [values]}``.
+
+    A value that is not UTF-8 is ``{"base64": …}``.
+    """
+    form: Form = {"version": VERSION, "dn": entry.dn}
+    for name, values in entry:
+        form[name] = [_value(value) for value in values]
+    return form
+
+
+def _value(value: bytes) -> Any:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def results_form(results: Iterable[Result]) -> Form:
+    """Return what provisioning did, value by value."""
+    return {
+        "version": VERSION,
+        "results": [
+            {
+                "dn": r.dn,
+                "state": r.state.value.replace(" ", "-"),
+                "attribute": r.attribute,
+                "value": r.value,
+                "source": r.source,
+            }
+            for r in results
+        ],
+    }
