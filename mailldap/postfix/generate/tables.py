@@ -31,7 +31,8 @@ ROUTING_FILTER = "(&(objectClass=mailRecipient)(mailRoutingAddress=%s))"
 def aliases_table(settings: Settings, secrets: Secrets) -> GeneratedFile:
     """Return the table behind virtual_alias_maps: an address in, its routing addresses out.
 
-    Raises ConfigError where the settings cannot be written as a table.
+    Raises ConfigError where the settings cannot be written as a table, DNError where a base or
+    bind DN is none.
     """
     lines = [
         ("query_filter", ADDRESS_FILTER),
@@ -198,6 +199,6 @@ def _in_clear(uri: str) -> bool:
 
 
 def _search_base(settings: Settings) -> str:
-    base = settings.require_base()
+    base = cf_value("base", settings.require_base())
     DN.parse(base)
-    return template(cf_value("base", base))
+    return template(base)
