@@ -129,6 +129,8 @@ def _merge(own: str, ours: str, *, lead: bool) -> str:
         first = {_bare(item) for item in items}
         if [_bare(item) for item in theirs[: len(items)]] == [_bare(item) for item in items]:
             return own
+        if not first & known:
+            return f"{ours}, {own}"
         return ", ".join([*items, *(item for item in theirs if _bare(item) not in first)])
     missing = [item for item in items if _bare(item) not in known]
     return ", ".join([own, *missing])
