@@ -1,0 +1,233 @@
+"""LDAP messages over one connected socket: framing, message ids, deadlines.
+
+The socket may be ours or one that ldap3 opened, secured and bound; :meth:`Channel.release` gives
+it back as it was. While a large request waits to be sent, answers are taken in, so that neither
+side can block the other. Failures are ApiError with libldap's numbers.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+
+from mailldap.directory import ber, wire
+from mailldap.directory.libldap_text import DECODING_ERROR, SERVER_DOWN, TIMEOUT, api_error
+from mailldap.directory.wire import Control, Message, Result
+from mailldap.errors import ApiError
+from mailldap.ldap.entry import Entry
+
+_CHUNK = 1 << 18
+
+
+class Channel:
+    """One conversation. Every wait ends at *deadline*, a ``time.monotonic()`` value or None."""
+
+    def __init__(self, sock: socket.socket, *, first_id: int = 1) -> None:
+        self._socket = sock
+        self._timeout = sock.gettimeout()
+        self._next_id = first_id
+        self._buffer = b""
+        self._at = 0
+        self._waiting: list[bytes] = []
+        #: False once the conversation broke off or was given back.
+        self.usable = True
+        sock.settimeout(0)
+
+    def wrap(
+        self, wrapper: Callable[[socket.socket], socket.socket], timeout: float | None
+    ) -> None:
+        """Go on over the socket that *wrapper* puts around ours (StartTLS).
+
+        *wrapper* may wait *timeout* seconds; what it raises goes through. Raises ApiError where
+        bytes came in before the wrapping: they were not protected.
+        """
+        if self._at != len(self._buffer) or self._waiting:
+            raise self.broken(DECODING_ERROR, "answers in clear text after StartTLS")
+        self._socket.settimeout(timeout)
+        self._socket = wrapper(self._socket)
+        self._socket.settimeout(0)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the other side hung up, or spoke unasked, while nothing was under way."""
+        if not self.usable or self._at != len(self._buffer) or self._waiting:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def new_id(self) -> int:
+        """Return a message id that this conversation has not used."""
+        message_id = self._next_id
+        self._next_id = message_id + 1 if message_id < 0x7FFFFFFF else 1
+        return message_id
+
+    def send(
+        self, operation: bytes, deadline: float | None, controls: Sequence[Control] = ()
+    ) -> int:
+        """Send one request and return its message id."""
+        message_id = self.new_id()
+        self.send_bytes(wire.message(message_id, operation, controls), deadline)
+        return message_id
+
+    def send_bytes(self, data: bytes, deadline: float | None) -> None:
+        """Send whole messages, taking in answers while the other side does not read."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except OSError as error:
+                if not _is_wait(error):
+                    raise self.broken(SERVER_DOWN, str(error)) from error
+                self._wait(deadline, writing=True)
+                self._take_in()
+
+    def _take_in(self) -> None:
+        try:
+            chunk = self._socket.recv(_CHUNK)
+        except OSError as error:
+            if not _is_wait(error):
+                raise self.broken(SERVER_DOWN, str(error)) from error
+            return
+        if not chunk:
+            raise self.broken(SERVER_DOWN, "the server closed the connection")
+        self._waiting.append(chunk)
+
+    def receive(self, deadline: float | None) -> Message:
+        """Return the next answer, whoever asked for it."""
+        try:
+            while True:
+                buffer, at = self._buffer, self._at
+                end = len(buffer)
+                length = ber.frame_length(buffer, at, end)
+                if length and at + length <= end:
+                    self._at = at + length
+                    return wire.parse_message(buffer, at, at + length)
+                self._fill(at + length - end, deadline)
+        except ber.DecodingError as error:
+            raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
+
+    def _fill(self, missing: int, deadline: float | None) -> None:
+        """Read until *missing* more bytes are here, at least one."""
+        parts = [self._buffer[self._at :], *self._waiting]
+        missing -= sum(map(len, self._waiting))
+        got_something = bool(self._waiting)
+        self._waiting = []
+        while missing > 0 or not got_something:
+            try:
+                chunk = self._socket.recv(_CHUNK)
+            except OSError as error:
+                if not _is_wait(error):
+                    raise self.broken(SERVER_DOWN, str(error)) from error
+                self._buffer, self._at = b"".join(parts), 0
+                parts = [self._buffer]
+                self._wait(deadline, writing=False)
+                continue
+            if not chunk:
+                raise self.broken(SERVER_DOWN, "the server closed the connection")
+            parts.append(chunk)
+            missing -= len(chunk)
+            got_something = True
+        self._buffer, self._at = b"".join(parts), 0
+
+    def _wait(self, deadline: float | None, *, writing: bool) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if writing else 0))
+        if deadline is None:
+            poll.poll()
+            return
+        left = deadline - monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise api_error(TIMEOUT)
+
+    def broken(self, code: int, detail: str) -> ApiError:
+        """Return the error of a conversation that cannot go on."""
+        self.usable = False
+        return api_error(code, detail)
+
+    def result(self, message_id: int, deadline: float | None) -> Result:
+        """Return the result of an operation that has one answer.
+
+        Answers to requests given up earlier are skipped. A notice of disconnection ends the
+        conversation (RFC 4511 §4.4.1).
+        """
+        return self.parse(self.reply(message_id, deadline))
+
+    def reply(self, message_id: int, deadline: float | None) -> Message:
+        """Return the next answer to *message_id*; others are skipped as in :meth:`result`."""
+        while True:
+            reply = self.receive(deadline)
+            if reply.id == message_id:
+                return reply
+            self.check_unsolicited(reply)
+
+    def check_unsolicited(self, reply: Message) -> None:
+        """Raise ApiError for a notice of disconnection; other strays mean nothing."""
+        if reply.id == 0 and reply.tag == wire.EXTENDED_RESPONSE:
+            result = self.parse(reply)
+            if result.name in {wire.NOTICE_OF_DISCONNECTION, None}:
+                raise self.broken(
+                    SERVER_DOWN, result.text or "the server announced that it disconnects"
+                )
+
+    def parse(self, reply: Message) -> Result:
+        """Return the result in *reply*; a malformed one breaks the conversation."""
+        try:
+            return wire.parse_result(reply)
+        except ber.DecodingError as error:
+            raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
+
+    def entry(self, reply: Message) -> Entry:
+        """Return the entry in *reply*; a malformed one breaks the conversation."""
+        try:
+            return wire.parse_entry(reply.buffer, reply.start, reply.stop)
+        except ber.DecodingError as error:
+            raise self.broken(DECODING_ERROR, f"malformed entry: {error}") from error
+
+    def reference(self, reply: Message) -> tuple[str, ...]:
+        """Return the URIs in *reply*; malformed ones break the conversation."""
+        try:
+            return wire.parse_reference(reply.buffer, reply.start, reply.stop)
+        except ber.DecodingError as error:
+            raise self.broken(DECODING_ERROR, f"malformed reference: {error}") from error
+
+    def call(self, operation: bytes, deadline: float | None) -> Result:
+        """Send a request that has one answer, and return its result."""
+        return self.result(self.send(operation, deadline), deadline)
+
+    def abandon(self, message_id: int) -> None:
+        """Tell the server to forget a request, if it can be told without waiting."""
+        try:
+            self._socket.send(wire.message(self.new_id(), wire.abandon(message_id)))
+        except OSError:
+            self.usable = False
+
+    def release(self) -> bool:
+        """Give the socket back with its old timeout; tell whether nothing is left unread."""
+        clean = self.usable and self._at == len(self._buffer) and not self._waiting
+        self.usable = False
+        try:
+            self._socket.settimeout(self._timeout)
+        except OSError:
+            return False
+        return clean
+
+    def close(self) -> None:
+        """Say goodbye and close the socket; harmless when that has been done."""
+        with suppress(OSError):  # it is going away in any case
+            if self.usable:
+                self._socket.send(wire.message(self.new_id(), wire.UNBIND_REQUEST))
+        self.usable = False
+        with suppress(OSError):
+            self._socket.close()
+
+
+def _is_wait(error: OSError) -> bool:
+    """Tell whether a non-blocking socket only says "not yet"."""
+    return isinstance(error, BlockingIOError) or type(error).__name__ in {
+        "SSLWantReadError",
+        "SSLWantWriteError",
+    }

@@ -1,0 +1,107 @@
+"""Requests and their answers over a channel: a search with all its entries, a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailldap.directory import ber, wire
+from mailldap.directory.base import SearchRequest, SearchResult
+from mailldap.directory.channel import Channel
+from mailldap.directory.libldap_text import DECODING_ERROR
+from mailldap.directory.wire import Control, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search brought, and the controls of its last message."""
+
+    result: SearchResult
+    controls: tuple[Control, ...] = ()
+
+
+def run_search(
+    channel: Channel,
+    request: SearchRequest,
+    deadline: float | None,
+    controls: Sequence[Control] = (),
+) -> Answer:
+    """Return everything that comes back for *request*, refusals included.
+
+    Raises ApiError; after a timeout the request has been abandoned, and the channel goes on.
+    """
+    return finish_search(channel, channel.send(wire.search(request), deadline, controls), deadline)
+
+
+def finish_search(channel: Channel, message_id: int, deadline: float | None) -> Answer:
+    """Return everything that comes back for the search sent as *message_id*."""
+    answer = SearchResult()
+    while True:
+        reply = channel.reply(message_id, deadline)
+        tag = reply.tag
+        if tag == wire.SEARCH_ENTRY:
+            answer.entries.append(channel.entry(reply))
+        elif tag == wire.SEARCH_DONE:
+            done = channel.parse(reply)
+            answer.code = done.code
+            answer.matched_dn = done.matched_dn
+            answer.text = done.text
+            answer.referral = done.referral
+            return Answer(answer, reply.controls)
+        elif tag == wire.SEARCH_REFERENCE:
+            answer.references.append(channel.reference(reply))
+        elif tag != wire.INTERMEDIATE_RESPONSE:
+            raise channel.broken(DECODING_ERROR, f"answer 0x{tag:02x} to a search")
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionOutcome:
+    """How a transaction ended: the deciding result, and which operation it is about, if told."""
+
+    result: Result
+    failed: int | None = None
+
+
+def run_transaction(
+    channel: Channel, operations: Sequence[bytes], deadline: float | None
+) -> TransactionOutcome:
+    """Do the update requests as one (RFC 5805): all of them, or none.
+
+    The answers to the single updates say only that the server has queued them; the answer to
+    the end request decides. ``failed`` is an index into *operations*. Raises ApiError, after
+    which nobody knows unless the transaction had not been ended.
+    """
+    started = channel.call(wire.extended(wire.TXN_START), deadline)
+    if started.code:
+        return TransactionOutcome(started)
+    identifier = started.value or b""
+    control = Control(wire.TXN_SPECIFICATION, critical=True, value=identifier)
+    ids = [channel.new_id() for _ in operations]
+    channel.send_bytes(
+        b"".join(
+            [
+                wire.message(message_id, operation, (control,))
+                for message_id, operation in zip(ids, operations, strict=True)
+            ]
+        ),
+        deadline,
+    )
+    refused: TransactionOutcome | None = None
+    for index, message_id in enumerate(ids):
+        result = channel.result(message_id, deadline)
+        if result.code and refused is None:
+            refused = TransactionOutcome(result, index)
+    ended = channel.call(wire.txn_end(identifier, commit=refused is None), deadline)
+    if refused is not None:
+        return refused
+    return TransactionOutcome(ended, _culprit(channel, ended, ids) if ended.code else None)
+
+
+def _culprit(channel: Channel, ended: Result, ids: list[int]) -> int | None:
+    if not ended.value:
+        return None
+    try:
+        message_id = wire.parse_txn_end(ended.value)
+    except ber.DecodingError as error:
+        raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
+    return ids.index(message_id) if message_id in ids else None

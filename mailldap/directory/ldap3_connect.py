@@ -1,0 +1,122 @@
+"""The part of a connection that ldap3 does: open, secure, bind. Imported when one is opened.
+
+ldap3 leaves the checking of certificates to a copy of an old Python function that newer Pythons
+no longer have; here OpenSSL itself checks chain and name, and the name is sent to the server
+(RFC 6066 §3).
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import ldap3
+from ldap3.core.exceptions import LDAPException, LDAPExceptionError
+
+from mailldap.directory.ldap3_errors import convert
+from mailldap.directory.uri import ServerUri
+from mailldap.errors import ConfigError, LdapRefusal
+
+if TYPE_CHECKING:
+    from mailldap.directory.server import ServerOptions
+
+
+class _Tls(ldap3.Tls):
+    """ldap3's TLS set-up with the context that we made."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(validate=context.verify_mode)
+        self._context = context
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        connection.socket = self._context.wrap_socket(
+            connection.socket,
+            server_hostname=connection.server.host,
+            do_handshake_on_connect=do_handshake,
+        )
+
+
+def tls_context(options: ServerOptions) -> ssl.SSLContext:
+    """Return the rules of the options for certificates. Raises ConfigError."""
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"the CA file cannot be used: {error}",
+            file=options.ca_file,
+            hint="it must hold PEM certificates",
+        ) from error
+    if not options.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def connect(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
+    """Return a connection to *uri* that is open, secured and bound as the options say.
+
+    Raises Unreachable, ConfigError, CouldNotAsk, or the LdapRefusal with which the server
+    refused StartTLS ("must") or the bind.
+    """
+    connection = None
+    try:
+        connection = _connection(uri, options)
+        connection.open(read_server_info=False)
+        if options.start_tls != "never" and uri.scheme == "ldap":
+            _start_tls(connection, uri, options)
+        if options.bind_dn or options.sasl_external:
+            options.check_cleartext(uri, secured=connection.tls_started or uri.scheme != "ldap")
+            connection.bind(read_server_info=False)
+    except Exception as error:
+        if connection is not None:
+            connection.strategy.close()
+        if isinstance(error, LDAPException):
+            raise convert(_plain(error), str(uri)) from error
+        raise
+    return connection
+
+
+def _connection(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
+    needs_tls = uri.scheme == "ldaps" or options.start_tls != "never"
+    server = ldap3.Server(
+        str(uri) if uri.scheme == "ldapi" else uri.host,
+        port=uri.port or None,
+        use_ssl=uri.scheme == "ldaps",
+        tls=_Tls(tls_context(options)) if needs_tls else None,
+        get_info=ldap3.NONE,
+        connect_timeout=options.connect_timeout,
+    )
+    credentials: dict[str, Any] = {}
+    if options.sasl_external:
+        credentials = {"authentication": ldap3.SASL, "sasl_mechanism": ldap3.EXTERNAL}
+    elif options.bind_dn:
+        # As bytes: ldap3 puts text through SASLprep, which the OpenLDAP tools do not.
+        password = (options.password or "").encode("utf-8", "surrogateescape")
+        credentials = {"user": options.bind_dn, "password": password}
+    return ldap3.Connection(
+        server,
+        auto_referrals=False,
+        check_names=False,
+        raise_exceptions=True,
+        receive_timeout=math.ceil(options.timeout),
+        **credentials,
+    )
+
+
+def _start_tls(connection: Any, uri: ServerUri, options: ServerOptions) -> None:
+    try:
+        connection.start_tls(read_server_info=False)
+    except LDAPException as error:
+        refused = isinstance(convert(error, str(uri)), LdapRefusal)
+        if options.start_tls == "must" or not refused:
+            raise
+        connection.starting_tls = False
+
+
+def _plain(error: LDAPException) -> LDAPException:
+    """Return the one reason behind ldap3's list of reasons, one an address."""
+    if len(error.args) == 2 and isinstance(error.args[1], list) and error.args[1]:
+        reasons = dict.fromkeys(str(reason) for reason, _address in error.args[1])
+        return type(error)("; ".join(reasons)) if isinstance(error, LDAPExceptionError) else error
+    return error

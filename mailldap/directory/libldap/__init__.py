@@ -1,0 +1,1 @@
+"""libldap 2.5 as Postfix uses it: its server lists, connections, TLS, referrals and words."""

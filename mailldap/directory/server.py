@@ -1,0 +1,372 @@
+"""A directory on servers: ldap3 opens, secures and binds, our own messages do the rest.
+
+ldap3's message path costs ten times ours, reads filters by a grammar of its own and knows no
+deadline but one a packet; so searches and changes are said by directory/wire.py on the socket of
+the connection that ldap3 has made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from mailldap.directory import wire
+from mailldap.directory.base import Scope, SearchRequest, SearchResult
+from mailldap.directory.channel import Channel
+from mailldap.directory.exchange import Answer, run_search, run_transaction
+from mailldap.directory.paging import PagedSearch
+from mailldap.directory.uri import ServerUri
+from mailldap.directory.wire import Control, paged
+from mailldap.errors import (
+    ApiError,
+    ConfigError,
+    CouldNotAsk,
+    NoSuchObject,
+    ReferralReceived,
+    Unreachable,
+    from_result,
+)
+from mailldap.ldap.change import Change
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import Equality, Filter, Present, parse_filter
+
+if TYPE_CHECKING:
+    import ldap3
+
+_T = TypeVar("_T")
+
+_ANY = Present("objectClass")
+_SUBSCHEMA = Equality("objectClass", b"subschema")
+NO_SUCH_OBJECT = 32
+#: How many referrals in a row a change follows.
+_MAX_REFERRALS = 5
+#: Our message ids start here: ldap3 counts its own from 1.
+_FIRST_ID = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How to reach the servers; all of it is checked when the directory is made, not later.
+
+    ``start_tls`` is "never", "try" (go on in clear text where the server refuses) or "must".
+    Timeouts are seconds. Certificates are checked, chain and name, unless ``verify`` is off.
+    """
+
+    uris: tuple[str, ...]
+    base: str = ""
+    bind_dn: str | None = None
+    password: str | None = field(default=None, repr=False)
+    sasl_external: bool = False
+    start_tls: str = "never"
+    ca_file: str | None = None
+    verify: bool = True
+    connect_timeout: float = 5.0
+    timeout: float = 10.0
+    page_size: int = 500
+    allow_cleartext_password: bool = False
+    follow_referrals: bool = True
+
+    def servers(self) -> tuple[ServerUri, ...]:
+        """Return the URIs, parsed. Raises ConfigError for options that cannot work."""
+        if not self.uris:
+            raise ConfigError("no server is named", hint="give -H ldap://host")
+        if self.start_tls not in {"never", "try", "must"}:
+            raise ConfigError(f"start_tls is {self.start_tls!r}, not never, try or must")
+        if self.bind_dn and not self.password and not self.sasl_external:
+            raise ConfigError(
+                f"a bind as {self.bind_dn} without a password would be an anonymous one",
+                hint="give a password file (-y FILE), ask for it (-W), or leave the DN out",
+            )
+        if not (self.timeout > 0 and self.connect_timeout > 0 and self.page_size > 0):
+            raise ConfigError("timeouts and the page size must be above zero")
+        return tuple(map(ServerUri.parse, self.uris))
+
+    def check_cleartext(self, uri: ServerUri, *, secured: bool) -> None:
+        """Raise ConfigError where the password would cross a network that others can read."""
+        if self.sasl_external or not self.password or self.allow_cleartext_password:
+            return
+        if not secured and not uri.is_local:
+            raise ConfigError(
+                f"the password would go to {uri} in clear text",
+                hint="use ldaps:// or StartTLS (-ZZ), or allow it (allow_cleartext_password)",
+            )
+
+
+class _Connection:
+    """An ldap3 connection and our channel on its socket."""
+
+    def __init__(self, uri: ServerUri, options: ServerOptions) -> None:
+        from mailldap.directory.ldap3_connect import connect  # 60 ms, when used
+
+        self.uri = uri
+        self.ldap3: ldap3.Connection = connect(uri, options)
+        self.channel = Channel(self.ldap3.socket, first_id=_FIRST_ID)
+        self.root_dse: Entry | None = None
+
+    def fetch_root_dse(self, deadline: float) -> Entry:
+        """Return the root DSE, asked for once a connection."""
+        if self.root_dse is None:
+            request = SearchRequest("", Scope.BASE, _ANY, ("*", "+"))
+            result = run_search(self.channel, request, deadline).result
+            result.raise_for_code()
+            self.root_dse = result.entries[0] if result.entries else Entry("", ())
+        return self.root_dse
+
+    def close(self) -> None:
+        """Unbind and close."""
+        self.channel.close()
+        self.ldap3.strategy.close()
+
+
+class LdapServer:
+    """A Writer (and Transactional) over ldap://, ldaps:// and ldapi:// servers.
+
+    The servers are tried in order when a connection is needed, at the first operation or when
+    the last connection broke; a refused bind is an answer and ends the trying. Nothing is
+    connected before it is used.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._servers = options.servers()
+        self._options = options
+        self._connection: _Connection | None = None
+        self._paging: PagedSearch | None = None
+        self._hops = 0
+        self._providers: dict[str, LdapServer] = {}
+
+    @property
+    def uri(self) -> str:
+        """The URI of the server in use, of the first one before that."""
+        return str(self._connection.uri if self._connection else self._servers[0])
+
+    @property
+    def base(self) -> str:
+        """The suffix that the options name."""
+        return self._options.base
+
+    @property
+    def options(self) -> ServerOptions:
+        """How the servers are reached."""
+        return self._options
+
+    # -- connection ---------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Make sure of a connection. Raises Unreachable, LdapRefusal or ConfigError."""
+        self._connected()
+
+    def _connected(self) -> _Connection:
+        if self._connection is not None:
+            if not self._connection.channel.stale:
+                return self._connection
+            self._disconnect()
+        failures: list[str] = []
+        for uri in self._servers:
+            try:
+                self._connection = _Connection(uri, self._options)
+            except CouldNotAsk as error:
+                failures.append(error.message)
+            else:
+                return self._connection
+        raise Unreachable("; ".join(failures))
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """Unbind; harmless when closed already."""
+        self._disconnect()
+        for provider in self._providers.values():
+            provider.close()
+        self._providers.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _deadline(self) -> float:
+        return monotonic() + self._options.timeout
+
+    def _ask(self, question: Callable[[_Connection], _T], *, repeat: bool = True) -> _T:
+        """Put a question; once more over a new connection where the first broke off.
+
+        A change is not repeated: nobody knows whether it was made.
+        """
+        connection = self._connected()
+        try:
+            return question(connection)
+        except ApiError as error:
+            self._disconnect()
+            if not repeat or error.result != -1:
+                raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
+        connection = self._connected()
+        try:
+            return question(connection)
+        except ApiError as error:
+            self._disconnect()
+            raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def run(self, request: SearchRequest) -> SearchResult:
+        """Return what the server answered to one request, refusals included.
+
+        Raises CouldNotAsk or Unreachable where there was no answer.
+        """
+        return self._ask(lambda c: run_search(c.channel, request, self._deadline()).result)
+
+    def search(
+        self,
+        base: str,
+        scope: Scope,
+        filter: Filter | str,  # noqa: A002  the name that every LDAP interface gives it
+        attributes: Sequence[str] = (),
+        *,
+        size_limit: int = 0,
+    ) -> Iterator[Entry]:
+        """Yield the entries that match, in the server's order, fetched page by page (RFC 2696).
+
+        Errors as Reader.search; those of the server come after the entries that it sent.
+        Continuation references are left alone.
+        """
+        request = SearchRequest(
+            base,
+            scope,
+            parse_filter(filter) if isinstance(filter, str) else filter,
+            tuple(attributes),
+            size_limit,
+            math.ceil(self._options.timeout),
+        )
+        if size_limit or scope is Scope.BASE:
+            result = self.run(request)
+            yield from result.entries
+            result.raise_for_code()
+            return
+        if self._paging is not None:
+            self._paging.drain()
+        paging = self._paging = PagedSearch(self._fetch_page, request, self._options.page_size)
+        try:
+            yield from paging
+        finally:
+            if self._paging is paging:
+                self._paging = None
+
+    def _fetch_page(self, request: SearchRequest, page: Control) -> Answer:
+        first = page == paged(self._options.page_size, b"")
+        connection = self._connection
+        if not first and (connection is None or connection.channel.stale):
+            raise CouldNotAsk(f"{self.uri}: the connection broke off between two pages")
+        return self._ask(
+            lambda c: run_search(c.channel, request, self._deadline(), (page,)), repeat=first
+        )
+
+    def get(self, dn: str, attributes: Sequence[str] = ()) -> Entry | None:
+        """Return the entry of that DN, or None where there is none."""
+        result = self.run(SearchRequest(dn, Scope.BASE, _ANY, tuple(attributes)))
+        if result.code == NO_SUCH_OBJECT:
+            return None
+        result.raise_for_code()
+        return result.entries[0] if result.entries else None
+
+    def root_dse(self) -> Entry:
+        """Return the root DSE with its operational attributes (RFC 4512 §5.1)."""
+        return self._ask(lambda c: c.fetch_root_dse(self._deadline()))
+
+    def schema_entry(self) -> Entry:
+        """Return the subschema entry that governs the base (RFC 4512 §4.4).
+
+        Raises NoSuchObject where the server shows none.
+        """
+        names = self.root_dse().texts("subschemaSubentry")
+        entry = self._schema_at(names[0]) if names else None
+        if entry is None:
+            raise NoSuchObject(NO_SUCH_OBJECT, "the server shows no subschema entry")
+        return entry
+
+    def _schema_at(self, dn: str) -> Entry | None:
+        request = SearchRequest(dn, Scope.BASE, _SUBSCHEMA, ("*", "+"))
+        result = self.run(request)
+        result.raise_for_code()
+        return result.entries[0] if result.entries else None
+
+    def whoami(self) -> str:
+        """Return the authorization identity (RFC 4532), empty for anonymous."""
+        result = self._ask(lambda c: c.channel.call(wire.extended(wire.WHO_AM_I), self._deadline()))
+        if result.code:
+            raise from_result(result.code, result.text, result.referral)
+        return (result.value or b"").decode("utf-8", "surrogateescape")
+
+    # -- changes ------------------------------------------------------------------------------
+
+    def apply(self, change: Change) -> None:
+        """Make the change, wholly or not at all; a replica's referral is followed if asked.
+
+        Errors as Writer.apply.
+        """
+        try:
+            self._apply(change)
+        except ReferralReceived as error:
+            self._follow(error, lambda provider: provider.apply(change))
+
+    def _apply(self, change: Change) -> None:
+        operation = wire.change(change)
+        result = self._ask(lambda c: c.channel.call(operation, self._deadline()), repeat=False)
+        if result.code:
+            raise from_result(result.code, result.text, result.referral)
+
+    def _follow(self, referral: ReferralReceived, act: Callable[[LdapServer], None]) -> None:
+        """Do it on the server that the referral names, with our credentials."""
+        if not self._options.follow_referrals or self._hops >= _MAX_REFERRALS:
+            raise referral
+        failures = []
+        for uri in referral.uris:
+            try:
+                provider = self._provider(ServerUri.parse(uri))
+                provider.connect()
+            except (ConfigError, CouldNotAsk) as error:
+                failures.append(error.message)
+                continue
+            act(provider)
+            return
+        raise CouldNotAsk(
+            f"{self.uri} refers changes to {', '.join(referral.uris) or 'nobody'}, "
+            f"which cannot be used: {'; '.join(failures)}"
+        ) from referral
+
+    def _provider(self, uri: ServerUri) -> LdapServer:
+        place = str(uri)
+        if place not in self._providers:
+            provider = LdapServer(replace(self._options, uris=(place,)))
+            provider._hops = self._hops + 1
+            self._providers[place] = provider
+        return self._providers[place]
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether the server says that it can make several changes as one (RFC 5805)."""
+        return wire.TXN_START in self._ask(lambda c: c.fetch_root_dse(self._deadline())).texts(
+            "supportedExtension"
+        )
+
+    def apply_together(self, changes: Sequence[Change]) -> None:
+        """Make all the changes or none; errors as Writer.apply."""
+        try:
+            self._apply_together(changes)
+        except ReferralReceived as error:
+            self._follow(error, lambda provider: provider.apply_together(changes))
+
+    def _apply_together(self, changes: Sequence[Change]) -> None:
+        operations = [wire.change(change) for change in changes]
+        outcome = self._ask(
+            lambda c: run_transaction(c.channel, operations, self._deadline()), repeat=False
+        )
+        if outcome.result.code:
+            result = outcome.result
+            raise from_result(result.code, result.text, result.referral)

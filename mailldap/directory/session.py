@@ -1,0 +1,242 @@
+"""A conversation as Postfix 3.7 has it through libldap 2.5 (dict_ldap.c, ldap_table(5)).
+
+What is kept exactly: which failure moves on to the next server and which does not, what each
+timeout covers, what is repeated, how certificates are looked at, and the words of each failure.
+No ldap3: a lookup must not pay for its import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mailldap.directory import wire
+from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, SessionParameters
+from mailldap.directory.channel import Channel
+from mailldap.directory.exchange import run_search
+from mailldap.directory.libldap.connect import open_channel, start_tls
+from mailldap.directory.libldap.referral import Chase
+from mailldap.directory.libldap.uri import LibldapUri, parse_uri_list
+from mailldap.directory.libldap_text import (
+    AUTH_UNKNOWN,
+    PARAM_ERROR,
+    SERVER_DOWN,
+    TIMEOUT,
+    api_error,
+    err2string,
+)
+from mailldap.directory.wire import Result
+from mailldap.errors import ApiError
+from mailldap.ldap.filter import Present
+
+if TYPE_CHECKING:
+    from mailldap.directory.libldap.tls import TlsRules
+
+_NO_SUCH_OBJECT = 32
+#: What a Unix socket counts as when sasl_minssf is compared (LDAP_PVT_SASL_LOCAL_SSF).
+_LOCAL_SSF = 71
+
+
+def open_session(parameters: SessionParameters) -> LibldapSession:
+    """Return a session, connected and bound where ``bind`` is not "none".
+
+    Raises ApiError with Postfix's words.
+    """
+    session = LibldapSession(parameters)
+    session.ensure_open()
+    return session
+
+
+class LibldapSession:
+    """A Session; it opens itself again after a failure, as Postfix does at the next lookup."""
+
+    def __init__(self, parameters: SessionParameters) -> None:
+        self._parameters = parameters
+        self._hosts: tuple[LibldapUri, ...] = ()
+        self._tls: TlsRules | None = None
+        self._channel: Channel | None = None
+        self._uri: LibldapUri | None = None
+        #: Whether dict_ldap_connect() has succeeded; without a bind nothing is connected yet.
+        self._open = False
+
+    # -- opening (dict_ldap_connect) -----------------------------------------------------------
+
+    @property
+    def _server_host(self) -> str:
+        return " ".join(self._parameters.hosts)
+
+    def ensure_open(self) -> None:
+        """Connect, secure and bind, unless that has been done and has not failed since.
+
+        Raises ApiError: its message is Postfix's warning without the function's name.
+        """
+        if self._open:
+            return
+        parameters = self._parameters
+        hosts = parse_uri_list(self._server_host)
+        if hosts is None:
+            text = err2string(PARAM_ERROR)
+            raise ApiError(PARAM_ERROR, text, f"Unable to init LDAP server {self._server_host}")
+        self._hosts = hosts
+        if parameters.start_tls or any(uri.scheme == "ldaps" for uri in hosts):
+            self._tls = _tls_rules(parameters)
+        if parameters.start_tls:
+            self._start_tls()
+        if parameters.bind != "none":
+            self._bind()
+        self._open = True
+
+    def _connected(self, deadline: float | None = None) -> Channel:
+        if self._channel is None:
+            self._channel, self._uri = open_channel(
+                self._hosts, self._parameters.timeout, self._tls, deadline
+            )
+        return self._channel
+
+    def _start_tls(self) -> None:
+        """Connect and secure, all of it under one alarm clock."""
+        deadline = self._deadline()
+        try:
+            channel = self._connected(deadline)
+            assert self._tls is not None
+            assert self._uri is not None
+            start_tls(channel, self._tls, self._uri.host, deadline)
+        except ApiError as error:
+            self.close()
+            alarm = deadline is not None and monotonic() >= deadline
+            reason = api_error(TIMEOUT) if alarm else error
+            raise _worded("Unable to set STARTTLS: {result}: {text}", reason) from error
+
+    def _bind(self) -> None:
+        parameters = self._parameters
+        try:
+            if parameters.bind == "sasl":
+                self._bind_external()
+            else:
+                self._bind_simple()
+        except ApiError as error:
+            self.close()
+            name = parameters.bind_dn or "empty or implicit"
+            raise _worded(
+                f"Unable to bind to server {self._server_host} with dn {name}: "
+                "{result} ({text})",
+                error,
+            ) from error
+
+    def _bind_simple(self) -> None:
+        parameters = self._parameters
+        channel = self._connected()
+        operation = wire.bind_simple(parameters.bind_dn, parameters.bind_pw, parameters.version)
+        _check(channel.call(operation, self._deadline()))
+
+    def _bind_external(self) -> None:
+        """Bind by SASL EXTERNAL, which has no timeout; no other mechanism is known here."""
+        parameters = self._parameters
+        channel = self._connected()
+        mechanisms = parameters.sasl_mechs.upper().split() or self._offered_mechanisms(channel)
+        assert self._uri is not None
+        local = self._uri.scheme == "ldapi" and parameters.sasl_minssf <= _LOCAL_SSF
+        if "EXTERNAL" not in mechanisms or not (local or parameters.tls_cert):
+            text = err2string(AUTH_UNKNOWN)
+            raise ApiError(
+                AUTH_UNKNOWN,
+                text,
+                f"{text}: of SASL's mechanisms mailldap speaks EXTERNAL, which needs ldapi:// or "
+                "a client certificate",
+            )
+        authorization = parameters.sasl_authz_id.encode("utf-8", "surrogateescape")
+        _check(channel.call(wire.bind_sasl("EXTERNAL", authorization), None))
+
+    def _offered_mechanisms(self, channel: Channel) -> list[str]:
+        request = SearchRequest(
+            "", Scope.BASE, Present("objectClass"), ("supportedSASLMechanisms",)
+        )
+        result = run_search(channel, request, None).result
+        return [
+            name.upper()
+            for entry in result.entries
+            for name in entry.texts("supportedSASLMechanisms")
+        ]
+
+    def _deadline(self) -> float | None:
+        timeout = self._parameters.timeout
+        return None if timeout < 0 else monotonic() + timeout
+
+    # -- searching (dict_ldap_lookup, search_st) ------------------------------------------------
+
+    def run(self, request: SearchRequest) -> SearchResult:
+        """Return what the server answered.
+
+        A lost connection is made anew once. Every other failure, and every result but success
+        and noSuchObject, ends the connection. Raises ApiError: message ``Search error N: TEXT``,
+        or that of :meth:`ensure_open`.
+        """
+        self.ensure_open()
+        try:
+            result = self._search(request)
+        except ApiError as error:
+            self.close()
+            if error.result != SERVER_DOWN:
+                raise _worded("Search error {result}: {text}", error) from error
+            self.ensure_open()
+            try:
+                result = self._search(request)
+            except ApiError as again:
+                self.close()
+                raise _worded("Search error {result}: {text}", again) from again
+        if result.code not in {0, _NO_SUCH_OBJECT}:
+            self.close()
+        return result
+
+    def _search(self, request: SearchRequest) -> SearchResult:
+        parameters = self._parameters
+        if parameters.timeout == 0:
+            raise api_error(PARAM_ERROR)
+        request = replace(
+            request,
+            time_limit=max(parameters.timeout, 0),
+            deref=request.deref or Deref(parameters.dereference),
+        )
+        channel = self._connected()
+        deadline = self._deadline()
+        result = run_search(channel, request, deadline).result
+        if parameters.chase_referrals and (result.references or result.referral):
+            with Chase(parameters.timeout, self._tls, deadline) as chase:
+                return chase.follow(request, result)
+        return result
+
+    def close(self) -> None:
+        """Unbind; the next search opens everything anew."""
+        self._open = False
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+def _tls_rules(parameters: SessionParameters) -> TlsRules:
+    from mailldap.directory.libldap.tls import TlsRules  # 15 ms, where a table uses TLS
+
+    try:
+        return TlsRules(parameters)
+    except OSError as error:
+        # NEWCTX fails with -1 whatever the reason was.
+        raise _worded(
+            "Unable to allocate new TLS context {result}: {text}",
+            api_error(SERVER_DOWN, str(error)),
+        ) from error
+
+
+def _check(result: Result) -> None:
+    if result.code:
+        raise api_error(result.code, result.text)
+
+
+def _worded(words: str, error: ApiError) -> ApiError:
+    """Return the failure in Postfix's words, with ours as the hint."""
+    return ApiError(
+        error.result,
+        error.text,
+        words.format(result=error.result, text=error.text),
+        hint=error.message if error.message != error.text else None,
+    )

@@ -1,0 +1,426 @@
+"""LDAP messages as bytes (RFC 4511 §4): what we ask, and what we understand of the answers.
+
+Requests are built as protocolOp bytes and wrapped by :func:`message`. Answers are cut from a
+buffer by :func:`parse_message` and read by the function of their kind. No I/O, no ldap3; a
+malformed answer raises ber.DecodingError and never anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from mailldap.directory import ber
+from mailldap.directory.base import SearchRequest
+from mailldap.errors import FilterError
+from mailldap.ldap.change import Add, Change, Delete, Mod, Modify, ModOp, Rename
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import (
+    And,
+    Approx,
+    Equality,
+    Extensible,
+    Filter,
+    GreaterOrEqual,
+    LessOrEqual,
+    Not,
+    Or,
+    Present,
+    Substrings,
+)
+
+# Identifier octets of the protocolOps.
+BIND_RESPONSE = 0x61
+SEARCH_ENTRY = 0x64
+SEARCH_DONE = 0x65
+SEARCH_REFERENCE = 0x73
+MODIFY_RESPONSE = 0x67
+ADD_RESPONSE = 0x69
+DELETE_RESPONSE = 0x6B
+RENAME_RESPONSE = 0x6D
+EXTENDED_RESPONSE = 0x78
+INTERMEDIATE_RESPONSE = 0x79
+
+UNBIND_REQUEST = b"\x42\x00"
+
+START_TLS = "1.3.6.1.4.1.1466.20037"
+WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
+NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"
+#: RFC 5805: start, the control that names the transaction, end.
+TXN_START = "1.3.6.1.1.21.1"
+TXN_SPECIFICATION = "1.3.6.1.1.21.2"
+TXN_END = "1.3.6.1.1.21.3"
+#: RFC 2696.
+PAGED_RESULTS = "1.2.840.113556.1.4.319"
+#: RFC 3296: referral objects as ordinary entries.
+MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"
+
+_MOD_OPS = {ModOp.ADD: 0, ModOp.DELETE: 1, ModOp.REPLACE: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """RFC 4511 §4.1.11."""
+
+    oid: str
+    critical: bool = False
+    value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An answer, not yet read: the element ``buffer[start:stop]`` of kind ``tag``."""
+
+    id: int
+    tag: int
+    buffer: bytes
+    start: int
+    stop: int
+    controls: tuple[Control, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """LDAPResult with what BindResponse and ExtendedResponse add (RFC 4511 §4.1.9)."""
+
+    code: int
+    matched_dn: str = ""
+    text: str = ""
+    referral: tuple[str, ...] = ()
+    credentials: bytes | None = None
+    name: str | None = None
+    value: bytes | None = None
+
+
+# -- requests ---------------------------------------------------------------------------------
+
+
+def message(message_id: int, operation: bytes, controls: Sequence[Control] = ()) -> bytes:
+    """Return the LDAPMessage that carries *operation*."""
+    content = ber.integer(message_id) + operation
+    if controls:
+        content += ber.tlv(0xA0, b"".join(map(_control, controls)))
+    return ber.tlv(ber.SEQUENCE, content)
+
+
+def _control(control: Control) -> bytes:
+    content = ber.text(control.oid)
+    if control.critical:
+        content += ber.boolean(True)
+    if control.value is not None:
+        content += ber.octets(control.value)
+    return ber.tlv(ber.SEQUENCE, content)
+
+
+def bind_simple(dn: str, password: str, version: int = 3) -> bytes:
+    """Return a simple bind (§4.2); empty *dn* and *password* make it anonymous."""
+    return ber.tlv(0x60, ber.integer(version) + ber.text(dn) + ber.text(password, 0x80))
+
+
+def bind_sasl(mechanism: str, credentials: bytes | None, dn: str = "", version: int = 3) -> bytes:
+    """Return one step of a SASL bind (§4.2)."""
+    sasl = ber.text(mechanism)
+    if credentials is not None:
+        sasl += ber.octets(credentials)
+    return ber.tlv(0x60, ber.integer(version) + ber.text(dn) + ber.tlv(0xA3, sasl))
+
+
+def abandon(message_id: int) -> bytes:
+    """Return the request to forget another one (§4.11); it has no answer."""
+    return ber.integer(message_id, 0x50)
+
+
+def extended(oid: str, value: bytes | None = None) -> bytes:
+    """Return an extended request (§4.12)."""
+    content = ber.text(oid, 0x80)
+    if value is not None:
+        content += ber.octets(value, 0x81)
+    return ber.tlv(0x77, content)
+
+
+def search(request: SearchRequest) -> bytes:
+    """Return a search request (§4.5.1). Raises FilterError for one too deep to encode."""
+    return ber.tlv(
+        0x63,
+        b"".join(
+            (
+                ber.text(request.base),
+                ber.integer(request.scope, ber.ENUMERATED),
+                ber.integer(request.deref, ber.ENUMERATED),
+                ber.integer(request.size_limit),
+                ber.integer(request.time_limit),
+                ber.boolean(request.types_only),
+                encode_filter(request.filter),
+                _strings(request.attributes),
+            )
+        ),
+    )
+
+
+def _strings(values: Iterable[str]) -> bytes:
+    return ber.tlv(ber.SEQUENCE, b"".join(map(ber.text, values)))
+
+
+def encode_filter(filter: Filter) -> bytes:  # noqa: A002  LDAP's own name for it
+    """Return the Filter element (§4.5.1.7). Raises FilterError for one too deep to encode."""
+    try:
+        return _filter(filter)
+    except RecursionError:
+        raise FilterError("the filter is nested too deeply") from None
+
+
+def _filter(node: Filter) -> bytes:
+    match node:
+        case Equality(attribute, value):
+            return _assertion(0xA3, attribute, value)
+        case And(filters):
+            return ber.tlv(0xA0, b"".join(map(_filter, filters)))
+        case Or(filters):
+            return ber.tlv(0xA1, b"".join(map(_filter, filters)))
+        case Not(inner):
+            return ber.tlv(0xA2, _filter(inner))
+        case Present(attribute):
+            return ber.text(attribute, 0x87)
+        case Substrings():
+            return _substrings(node)
+        case GreaterOrEqual(attribute, value):
+            return _assertion(0xA5, attribute, value)
+        case LessOrEqual(attribute, value):
+            return _assertion(0xA6, attribute, value)
+        case Approx(attribute, value):
+            return _assertion(0xA8, attribute, value)
+        case Extensible():
+            return _extensible(node)
+        case _:
+            assert_never(node)
+
+
+def _assertion(tag: int, attribute: str, value: bytes) -> bytes:
+    return ber.tlv(tag, ber.text(attribute) + ber.octets(value))
+
+
+def _substrings(node: Substrings) -> bytes:
+    parts = [ber.octets(value, 0x81) for value in node.any]
+    if node.initial is not None:
+        parts.insert(0, ber.octets(node.initial, 0x80))
+    if node.final is not None:
+        parts.append(ber.octets(node.final, 0x82))
+    return ber.tlv(0xA4, ber.text(node.attribute) + ber.tlv(ber.SEQUENCE, b"".join(parts)))
+
+
+def _extensible(node: Extensible) -> bytes:
+    content = b""
+    if node.rule is not None:
+        content += ber.text(node.rule, 0x81)
+    if node.attribute is not None:
+        content += ber.text(node.attribute, 0x82)
+    content += ber.octets(node.value, 0x83)
+    if node.dn_attributes:
+        content += ber.boolean(True, 0x84)
+    return ber.tlv(0xA9, content)
+
+
+def change(wanted: Change) -> bytes:
+    """Return the update request (§4.6 to §4.9) that makes the change."""
+    match wanted:
+        case Add(entry):
+            return add(entry)
+        case Delete(dn):
+            return ber.text(dn, 0x4A)
+        case Modify(dn, mods):
+            return ber.tlv(
+                0x66,
+                ber.text(dn) + ber.tlv(ber.SEQUENCE, b"".join(map(_mod, mods))),
+            )
+        case Rename(dn, new_rdn, delete_old_rdn, new_superior):
+            content = ber.text(dn) + ber.text(new_rdn) + ber.boolean(delete_old_rdn)
+            if new_superior is not None:
+                content += ber.text(new_superior, 0x80)
+            return ber.tlv(0x6C, content)
+        case _:
+            assert_never(wanted)
+
+
+def add(entry: Entry) -> bytes:
+    """Return an add request (§4.7)."""
+    attributes = b"".join([_attribute(name, values) for name, values in entry.attributes])
+    return ber.tlv(0x68, ber.text(entry.dn) + ber.tlv(ber.SEQUENCE, attributes))
+
+
+def _attribute(name: str, values: Iterable[bytes]) -> bytes:
+    encoded = b"".join([ber.tlv(ber.OCTET_STRING, value) for value in values])
+    return ber.tlv(ber.SEQUENCE, ber.text(name) + ber.tlv(ber.SET, encoded))
+
+
+def _mod(mod: Mod) -> bytes:
+    return ber.tlv(
+        ber.SEQUENCE,
+        ber.integer(_MOD_OPS[mod.op], ber.ENUMERATED) + _attribute(mod.attribute, mod.values),
+    )
+
+
+def paged(size: int, cookie: bytes) -> Control:
+    """Return the control that asks for a page (RFC 2696 §2)."""
+    value = ber.tlv(ber.SEQUENCE, ber.integer(size) + ber.octets(cookie))
+    return Control(PAGED_RESULTS, critical=False, value=value)
+
+
+def txn_end(identifier: bytes, *, commit: bool = True) -> bytes:
+    """Return the request that settles a transaction, or gives it up (RFC 5805 §2.4)."""
+    content = b"" if commit else ber.boolean(False)
+    return extended(TXN_END, ber.tlv(ber.SEQUENCE, content + ber.octets(identifier)))
+
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+def parse_message(buffer: bytes, at: int, end: int) -> Message:
+    """Return the message that fills ``buffer[at:end]``."""
+    start, stop = ber.read_element(buffer, at, end, ber.SEQUENCE)
+    if stop != end:
+        raise ber.DecodingError("bytes after the message")
+    message_id, at = ber.read_integer(buffer, start, stop)
+    tag, start, after = ber.read_header(buffer, at, stop)
+    controls = _controls(buffer, after, stop) if after != stop else ()
+    return Message(message_id, tag, buffer, start, after, controls)
+
+
+def _controls(buffer: bytes, at: int, end: int) -> tuple[Control, ...]:
+    at, stop = ber.read_element(buffer, at, end, 0xA0)
+    if stop != end:
+        raise ber.DecodingError("bytes after the controls")
+    found = []
+    while at < stop:
+        start, at = ber.read_element(buffer, at, stop, ber.SEQUENCE)
+        oid, start = ber.read_text(buffer, start, at)
+        critical = False
+        value = None
+        if start < at and buffer[start] == ber.BOOLEAN:
+            flag, start = ber.read_octets(buffer, start, at, ber.BOOLEAN)
+            critical = flag != b"\0"
+        if start < at:
+            value, start = ber.read_octets(buffer, start, at)
+        if start != at:
+            raise ber.DecodingError("bytes after a control's value")
+        found.append(Control(oid, critical, value))
+    return tuple(found)
+
+
+def parse_entry(buffer: bytes, at: int, end: int) -> Entry:  # noqa: PLR0912, PLR0915  see below
+    """Return the SearchResultEntry in ``buffer[at:end]`` (§4.5.2), order and spelling kept.
+
+    Written out flat: it runs once an entry in the bulk paths. An inner element that runs past
+    its outer one shows in the offsets at the end of each loop.
+    """
+    try:
+        if buffer[at] != 0x04:
+            raise ber.DecodingError("an entry without a name")
+        length = buffer[at + 1]
+        if length < 0x80:
+            stop = at + 2 + length
+            dn = buffer[at + 2 : stop]
+        else:
+            start, stop = ber.read_element(buffer, at, end, 0x04)
+            dn = buffer[start:stop]
+        at, stop = ber.read_element(buffer, stop, end, 0x30)
+        if stop != end:
+            raise ber.DecodingError("bytes after an entry")
+        attributes = []
+        while at < stop:
+            length = buffer[at + 1]
+            if buffer[at] == 0x30 and length < 0x80:
+                at += 2
+                inner = at + length
+            else:
+                at, inner = ber.read_element(buffer, at, stop, 0x30)
+            length = buffer[at + 1]
+            if buffer[at] == 0x04 and length < 0x80:
+                at += 2
+                after = at + length
+            else:
+                at, after = ber.read_element(buffer, at, inner, 0x04)
+            name = buffer[at:after].decode("utf-8", "surrogateescape")
+            at = after
+            length = buffer[at + 1]
+            if buffer[at] == 0x31 and length < 0x80:
+                at += 2
+                after = at + length
+            else:
+                at, after = ber.read_element(buffer, at, inner, 0x31)
+            if after != inner or after > stop:
+                raise ber.DecodingError("an attribute whose parts do not add up")
+            values = []
+            while at < after:
+                length = buffer[at + 1]
+                if buffer[at] == 0x04 and length < 0x80:
+                    at += 2
+                    last = at + length
+                else:
+                    at, last = ber.read_element(buffer, at, after, 0x04)
+                values.append(buffer[at:last])
+                at = last
+            if at != after:
+                raise ber.DecodingError("a value that runs past its attribute")
+            attributes.append((name, tuple(values)))
+        if at != stop:
+            raise ber.DecodingError("an attribute that runs past its entry")
+        return Entry(dn.decode("utf-8", "surrogateescape"), tuple(attributes))
+    except IndexError:
+        raise ber.DecodingError("cut short") from None
+
+
+def parse_reference(buffer: bytes, at: int, end: int) -> tuple[str, ...]:
+    """Return the URIs of a SearchResultReference in ``buffer[at:end]`` (§4.5.3)."""
+    uris = []
+    while at < end:
+        uri, at = ber.read_text(buffer, at, end)
+        uris.append(uri)
+    return tuple(uris)
+
+
+def parse_result(reply: Message) -> Result:
+    """Return the LDAPResult in *reply*, whatever kind it is."""
+    buffer, end = reply.buffer, reply.stop
+    code, at = ber.read_integer(buffer, reply.start, end, ber.ENUMERATED)
+    matched_dn, at = ber.read_text(buffer, at, end)
+    text, at = ber.read_text(buffer, at, end)
+    referral: tuple[str, ...] = ()
+    rest: dict[int, bytes] = {}
+    if at < end and buffer[at] == 0xA3:
+        start, at = ber.read_element(buffer, at, end, 0xA3)
+        referral = parse_reference(buffer, start, at)
+    while at < end:
+        tag, start, at = ber.read_header(buffer, at, end)
+        rest[tag] = buffer[start:at]
+    name = rest.get(0x8A)
+    return Result(
+        code,
+        matched_dn,
+        text,
+        referral,
+        rest.get(0x87),
+        None if name is None else name.decode("utf-8", "surrogateescape"),
+        rest.get(0x8B),
+    )
+
+
+def parse_paged(controls: Iterable[Control]) -> bytes | None:
+    """Return the cookie for the next page, None where the server does not page (RFC 2696 §2)."""
+    for control in controls:
+        if control.oid == PAGED_RESULTS and control.value is not None:
+            end = len(control.value)
+            start, stop = ber.read_element(control.value, 0, end, ber.SEQUENCE)
+            _estimate, start = ber.read_integer(control.value, start, stop)
+            cookie, _after = ber.read_octets(control.value, start, stop)
+            return cookie
+    return None
+
+
+def parse_txn_end(value: bytes) -> int | None:
+    """Return the message id of the update that broke a transaction, if told (RFC 5805 §2.4)."""
+    at, stop = ber.read_element(value, 0, len(value), ber.SEQUENCE)
+    if at < stop and value[at] == ber.INTEGER:
+        message_id, _after = ber.read_integer(value, at, stop)
+        return message_id
+    return None
