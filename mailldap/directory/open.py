@@ -20,14 +20,6 @@ from mailldap.ldap.schema import Schema
 _FILE = "ldif:"
 
 
-def is_file(uris: Sequence[str]) -> bool:
-    """Tell whether the URIs name a file (``ldif:PATH``) rather than servers.
-
-    Raises UsageError where a file stands among several, ConfigError for ``ldif:`` alone.
-    """
-    return _file(uris) is not None
-
-
 def open_directory(
     uris: Sequence[str] | str,
     *,
@@ -86,12 +78,6 @@ def is_file(uris: Sequence[str] | str) -> bool:
 
 def same_session(directory: Session) -> SessionOpener:
     """Return an opener whose tables all ask *directory*, which none of them closes."""
-    kept = _Kept(directory)
-    return lambda _parameters: kept
-
-
-def same_session(directory: Session) -> SessionOpener:
-    """Return an opener that gives every table *directory*, which tables do not close."""
     kept = _Kept(directory)
     return lambda _parameters: kept
 
