@@ -1,0 +1,428 @@
+"""The schema: which attributes and classes there are, and what they mean (RFC 4512 §4.1).
+
+A :class:`Schema` never changes; :meth:`Schema.with_definitions` returns a wider one. Everything
+is found by OID or by any of its names, without case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+
+from mailldap.errors import DNError, SchemaError
+from mailldap.ldap import syntax
+from mailldap.ldap.definitions import Definition, read_definitions, read_schema_text
+from mailldap.ldap.dn import AVA, DN, RDN
+from mailldap.ldap.prepare import prepare_text
+from mailldap.ldap.rules import RULES, MatchingRule, Part
+
+#: The attribute types whose values name object classes; OpenLDAP compares those by inheritance.
+CLASS_ATTRIBUTES = frozenset({"2.5.4.0", "2.5.21.9"})
+_OPTION = re.compile("[A-Za-z0-9-]+")
+#: An RDN that needs no unescaping, and what follows it.
+_PLAIN_RDN = re.compile(
+    r'([A-Za-z][A-Za-z0-9-]*)=([^\\,;+"<>=# \t\r\n\x00](?:[^\\,;+"<>=\t\r\n\x00]*'
+    r'[^\\,;+"<>= \t\r\n\x00])?)(?:,(?=[^ ])|\Z)'
+)
+
+
+class ClassKind(StrEnum):
+    """RFC 4512 §2.4."""
+
+    ABSTRACT = "ABSTRACT"
+    STRUCTURAL = "STRUCTURAL"
+    AUXILIARY = "AUXILIARY"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeType:
+    """An attribute type with what it inherits filled in. ``superiors`` are OIDs, its own first."""
+
+    oid: str
+    names: tuple[str, ...]
+    superiors: tuple[str, ...]
+    syntax: str
+    equality: MatchingRule | None
+    ordering: MatchingRule | None
+    substr: MatchingRule | None
+    single_value: bool
+    no_user_modification: bool
+    operational: bool
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        """The canonical name: what OpenLDAP stores and answers."""
+        return self.names[0] if self.names else self.oid
+
+    @property
+    def is_class_name(self) -> bool:
+        """Whether values are names of object classes."""
+        return self.oid in CLASS_ATTRIBUTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectClass:
+    """An object class. ``must`` and ``may`` are attribute OIDs, its superclasses' included.
+
+    ``superiors`` are the OIDs of the class itself and of all its superclasses.
+    """
+
+    oid: str
+    names: tuple[str, ...]
+    superiors: frozenset[str]
+    kind: ClassKind
+    must: tuple[str, ...]
+    may: frozenset[str]
+    obsolete: bool
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        return self.names[0] if self.names else self.oid
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """An attribute description (RFC 4512 §2.5): a type, sorted tagging options, ";binary"."""
+
+    type: AttributeType
+    tags: tuple[str, ...] = ()
+    binary: bool = False
+
+    @property
+    def name(self) -> str:
+        """The description as OpenLDAP spells it."""
+        options = sorted((*self.tags, "binary")) if self.binary else self.tags
+        return ";".join((self.type.name, *options))
+
+    @property
+    def is_range(self) -> bool:
+        """Whether an option ends in "-" and so means all that begin with it (never stored)."""
+        return any(tag.endswith("-") for tag in self.tags)
+
+    def covers(self, other: Description) -> bool:
+        """Tell whether *other* is this description or a subtype of it (RFC 4512 §2.5.2)."""
+        if self.type.oid not in other.type.superiors or (self.binary and not other.binary):
+            return False
+        return all(
+            any(
+                tag == own or (tag.endswith("-") and (own + "-").startswith(tag))
+                for own in other.tags
+            )
+            for tag in self.tags
+        )
+
+
+class Schema:
+    """Attribute types and object classes, resolved. Raises SchemaError for what does not fit."""
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self._definitions: dict[str, Definition] = {}
+        for definition in definitions:
+            self._definitions[definition.oid] = definition
+        self._attributes: dict[str, AttributeType] = {}
+        self._classes: dict[str, ObjectClass] = {}
+        self._descriptions: dict[str, Description | None] = {}
+        self._dns: dict[str, tuple[str, str]] = {"": ("", "")}
+        _Resolver(self._definitions, self._attributes, self._classes).resolve()
+
+    def with_definitions(self, text: str, name: str = "schema") -> Schema:
+        """Return this schema and what *text* defines: .schema syntax or definitions alone.
+
+        A definition whose OID is known takes the known one's place. *name* stands in errors.
+        """
+        return self.with_more(read_schema_text(text, name))
+
+    def with_more(self, definitions: Iterable[Definition]) -> Schema:
+        """Return this schema and *definitions*; see :meth:`with_definitions`."""
+        return Schema((*self._definitions.values(), *definitions))
+
+    @property
+    def attribute_types(self) -> tuple[AttributeType, ...]:
+        """Every attribute type once, in the order of definition."""
+        return tuple(self._attributes[oid] for oid in self._definitions if oid in self._attributes)
+
+    @property
+    def object_classes(self) -> tuple[ObjectClass, ...]:
+        """Every object class once, in the order of definition."""
+        return tuple(self._classes[oid] for oid in self._definitions if oid in self._classes)
+
+    def attribute(self, name: str) -> AttributeType | None:
+        """Return the attribute type of that name or OID (without options), or None."""
+        return self._attributes.get(name.lower())
+
+    def object_class(self, name: str) -> ObjectClass | None:
+        """Return the object class of that name or OID, or None."""
+        return self._classes.get(name.lower())
+
+    def describe(self, text: str) -> Description | None:
+        """Return the attribute description that *text* spells, or None where there is none.
+
+        As OpenLDAP without olcAttributeOptions: the tagging options are those that begin with
+        "lang-", operational attributes take none, and "binary" is for certificate syntaxes.
+        """
+        try:
+            return self._descriptions[text]
+        except KeyError:
+            found = self._descriptions[text] = self._describe(text)
+            return found
+
+    def _describe(self, text: str) -> Description | None:
+        name, *options = text.split(";")
+        found = self.attribute(name)
+        if found is None or (options and found.operational):
+            return None
+        tags: set[str] = set()
+        binary = False
+        for option in (option.lower() for option in options):
+            if option == "binary":
+                if binary or found.syntax not in syntax.TRANSFERRED_BINARY:
+                    return None
+                binary = True
+            elif option.startswith("lang-") and _OPTION.fullmatch(option):
+                tags.add(option)
+            else:
+                return None
+        return Description(found, tuple(sorted(tags)), binary)
+
+    def valid(self, attribute: AttributeType, value: bytes) -> bool:
+        """Tell whether *value* is one of the attribute's syntax."""
+        return self.pretty(attribute, value) is not None
+
+    def pretty(self, attribute: AttributeType, value: bytes) -> bytes | None:
+        """Return *value* as OpenLDAP stores it; None where its syntax forbids it.
+
+        Names of classes become canonical, DNs are spelled anew; all else stays.
+        """
+        if attribute.is_class_name:
+            found = self.object_class(value.decode("utf-8", "replace"))
+            return found.name.encode() if found else None
+        kind = attribute.syntax
+        validate = syntax.VALIDATORS.get(kind)
+        if validate is not None:
+            if not validate(value):
+                return None
+            return value.lower() if kind == syntax.UUID else value
+        if kind not in {syntax.DISTINGUISHED_NAME, syntax.NAME_AND_OPTIONAL_UID, syntax.RDN}:
+            return None
+        name, uid = value, b""
+        if kind == syntax.NAME_AND_OPTIONAL_UID:
+            head, sign, tail = value.rpartition(b"#")
+            if sign and syntax.VALIDATORS[syntax.BIT_STRING](tail):
+                name, uid = head, sign + tail
+        try:
+            spelled = self.dn_forms(name.decode("utf-8", "surrogateescape"))[0]
+        except DNError:
+            return None
+        return spelled.encode("utf-8", "surrogateescape") + uid
+
+    def key(self, attribute: AttributeType, value: bytes) -> bytes | None:
+        """Return the value's equality key; None without a rule or where the value is not valid."""
+        rule = attribute.equality
+        if rule is None or rule.normalize is None:
+            return None
+        return rule.normalize(self, value, Part.WHOLE)
+
+    def normalize_dn(self, dn: DN, *, strict: bool = True) -> str:
+        """Return the comparison key of *dn*, by each attribute's matching rule.
+
+        Raises DNError for what OpenLDAP refuses as a DN: an unknown attribute type, a value that
+        is empty, not of its syntax, or written as ``#`` and BER, an attribute twice in one RDN.
+        Not *strict*, such a DN has a key, too, so that foreign data can be read.
+        """
+        return ",".join(self._rdn_forms(rdn, strict=strict)[1] for rdn in dn.rdns)
+
+    def dn_forms(self, text: str, *, strict: bool = True) -> tuple[str, str]:
+        """Return the DN that *text* spells as OpenLDAP spells it, and its comparison key.
+
+        Raises DNError, as :meth:`normalize_dn`.
+        """
+        plain = _PLAIN_RDN.match(text)
+        if plain is None:
+            rdns = [self._rdn_forms(rdn, strict=strict) for rdn in DN.parse(text).rdns]
+            return ",".join(form[0] for form in rdns), ",".join(form[1] for form in rdns)
+        raw = plain[2].encode("utf-8", "surrogateescape")
+        spelled, key = self._ava_forms(AVA(plain[1], raw), strict=strict)
+        rest = text[plain.end() :]
+        if not rest:
+            if text.endswith(","):
+                raise DNError(f"nothing after the last comma of DN {text!r}")
+            return spelled, key
+        parent = self._dns.get(rest)
+        if parent is None:
+            parent = self.dn_forms(rest, strict=strict)
+            if strict and len(self._dns) < 10_000:
+                self._dns[rest] = parent
+        return f"{spelled},{parent[0]}", f"{key},{parent[1]}"
+
+    def _rdn_forms(self, rdn: RDN, *, strict: bool) -> tuple[str, str]:
+        if len(rdn.avas) == 1:
+            return self._ava_forms(rdn.avas[0], strict=strict)
+        forms: dict[str, tuple[str, str]] = {}
+        for ava in rdn.avas:
+            found = self.attribute(ava.attribute)
+            name = found.name if found else ava.attribute.lower()
+            if strict and name in forms:
+                raise DNError(f"attribute {name} twice in RDN {str(rdn)!r}")
+            forms[name] = self._ava_forms(ava, strict=strict)
+        ordered = [forms[name] for name in sorted(forms)]
+        return "+".join(form[0] for form in ordered), "+".join(form[1] for form in ordered)
+
+    def _ava_forms(self, ava: AVA, *, strict: bool) -> tuple[str, str]:
+        found = self.attribute(ava.attribute)
+        spelled = None if found is None or ava.ber else self.pretty(found, ava.value)
+        if found is None or not ava.value or spelled is None:
+            if strict:
+                raise DNError(f"no attribute or value that a directory knows: {str(ava)!r}")
+            key = ava.value if ava.ber else prepare_text(ava.value)
+            return str(ava), str(AVA(ava.attribute.lower(), key, ava.ber))
+        normal = self.key(found, ava.value)
+        if normal is None or found.equality is RULES["uuidmatch"]:
+            normal = spelled
+        return str(AVA(found.name, spelled)), str(AVA(found.name, normal))
+
+
+class _Resolver:
+    """Fills in what definitions inherit; ``busy`` are those being resolved, to find circles."""
+
+    def __init__(
+        self,
+        definitions: dict[str, Definition],
+        attributes: dict[str, AttributeType],
+        classes: dict[str, ObjectClass],
+    ) -> None:
+        self._definitions = definitions
+        self._attributes = attributes
+        self._classes = classes
+        self._by_name: dict[tuple[bool, str], Definition] = {}
+        self._busy: set[str] = set()
+
+    def resolve(self) -> None:
+        for definition in self._definitions.values():
+            for name in (definition.oid, *definition.names):
+                key = (definition.is_class, name.lower())
+                other = self._by_name.setdefault(key, definition)
+                if other is not definition:
+                    raise definition.error(f"the name {name} is already that of {other.oid}")
+        for definition in self._definitions.values():
+            if not definition.is_class:
+                self._attribute(definition)
+        for definition in self._definitions.values():
+            if definition.is_class:
+                self._class(definition)
+
+    def _find(self, user: Definition, name: str, *, is_class: bool) -> Definition:
+        found = self._by_name.get((is_class, name.lower()))
+        if found is None:
+            kind = "object class" if is_class else "attribute type"
+            raise user.error(f"there is no {kind} {name}")
+        return found
+
+    def _attribute(self, definition: Definition) -> AttributeType:
+        done = self._attributes.get(definition.oid)
+        if done is not None:
+            return done
+        if definition.oid in self._busy:
+            raise definition.error("it is its own superior")
+        self._busy.add(definition.oid)
+        superior = None
+        if definition.superiors:
+            name = definition.superiors[0]
+            superior = self._attribute(self._find(definition, name, is_class=False))
+        kind = definition.syntax or (superior.syntax if superior else "")
+        if kind not in syntax.KNOWN:
+            raise definition.error(f"syntax {kind or '(none)'} is not known")
+        operational = definition.usage != "userApplications"
+        done = AttributeType(
+            oid=definition.oid,
+            names=definition.names,
+            superiors=(definition.oid, *(superior.superiors if superior else ())),
+            syntax=kind,
+            equality=self._rule(definition, "EQUALITY", superior.equality if superior else None),
+            ordering=self._rule(definition, "ORDERING", superior.ordering if superior else None),
+            substr=self._rule(definition, "SUBSTR", superior.substr if superior else None),
+            single_value=definition.has("SINGLE-VALUE"),
+            no_user_modification=definition.has("NO-USER-MODIFICATION"),
+            operational=operational,
+            definition=definition,
+        )
+        for name in (definition.oid, *definition.names):
+            self._attributes[name.lower()] = done
+        return done
+
+    def _rule(
+        self, definition: Definition, keyword: str, inherited: MatchingRule | None
+    ) -> MatchingRule | None:
+        name = definition.first(keyword)
+        if name is None:
+            return inherited
+        rule = RULES.get(name.lower())
+        if rule is None:
+            raise definition.error(f"matching rule {name} is not known")
+        return rule
+
+    def _class(self, definition: Definition) -> ObjectClass:
+        done = self._classes.get(definition.oid)
+        if done is not None:
+            return done
+        if definition.oid in self._busy:
+            raise definition.error("it is its own superclass")
+        self._busy.add(definition.oid)
+        superiors = [
+            self._class(self._find(definition, name, is_class=True))
+            for name in definition.superiors
+        ]
+        must = {self._oid(definition, name): None for name in definition.words("MUST")}
+        may = {self._oid(definition, name) for name in definition.words("MAY")}
+        for superior in superiors:
+            must |= dict.fromkeys(superior.must)
+            may |= superior.may
+        kind = next((kind for kind in ClassKind if definition.has(kind)), ClassKind.STRUCTURAL)
+        done = ObjectClass(
+            oid=definition.oid,
+            names=definition.names,
+            superiors=frozenset({definition.oid}).union(*(s.superiors for s in superiors)),
+            kind=kind,
+            must=tuple(must),
+            may=frozenset(may),
+            obsolete=definition.has("OBSOLETE"),
+            definition=definition,
+        )
+        for name in (definition.oid, *definition.names):
+            self._classes[name.lower()] = done
+        return done
+
+    def _oid(self, definition: Definition, name: str) -> str:
+        return self._find(definition, name, is_class=False).oid
+
+
+@lru_cache(maxsize=1)
+def default_schema() -> Schema:
+    """Return the schema of the embedded directory.
+
+    OpenLDAP's own attributes, core, cosine and inetorgperson, and mailRecipient: the .schema
+    files in ``mailldap/data``.
+    """
+    folder = Path(__file__).parent.parent / "data"
+    definitions: list[Definition] = []
+    for path in sorted(folder.glob("*.schema")):
+        definitions += read_schema_text(path.read_text("utf-8"), path.name)
+    return Schema(definitions)
+
+
+def load_schema_file(path: str | Path) -> list[Definition]:
+    """Return the definitions in a .schema file or in the LDIF of cn=config or cn=schema.
+
+    For :meth:`Schema.with_more`. Raises SchemaError with file and line, LdifError, or OSError.
+    """
+    data = Path(path).read_bytes()
+    try:
+        return list(read_definitions(data, str(path)))
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"{path}: not UTF-8 at byte {error.start}") from error
