@@ -14,6 +14,7 @@ from mailldap.directory.open import is_file, open_directory, same_session, sessi
 from mailldap.errors import ConfigError, UsageError
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.ldif import format_change
+from mailldap.ldap.schema import Schema, default_schema, load_schema_file
 from mailldap.model.recipient import MailRecipient
 from mailldap.provision import aliases, recipients, routing
 from mailldap.provision.dry_run import DryRun
@@ -21,7 +22,8 @@ from mailldap.provision.result import Result
 from mailldap.simulate.result import Resolution, RouteResult
 from mailldap.simulate.generated import generated_postfix
 from mailldap.simulate.simulator import Simulator
-from mailldap.tables.base import Answer
+from mailldap.tables.base import Answer, Table
+from mailldap.tables.open import open_table
 
 
 def open_writer(settings: Settings) -> Writer:
@@ -36,21 +38,9 @@ def open_writer(settings: Settings) -> Writer:
             "names one",
         )
     if is_file(settings.uris):
-        return open_directory(settings.uris, base=settings.base, schema=_schema(settings))
-    password = settings.password
-    if password is None and settings.password_file and settings.bind_dn:
-        password = read_secret(settings.password_file)
-    options = {
-        "bind_dn": settings.bind_dn,
-        "password": password,
-        "sasl_external": settings.sasl_external,
-        "start_tls": settings.start_tls,
-        "ca_file": settings.ca_file,
-        "verify": settings.verify,
-        "connect_timeout": settings.connect_timeout,
-        "timeout": settings.timeout,
-        "allow_cleartext_password": settings.allow_cleartext_password,
-    }
+        schema = embedded_schema(settings)
+        return open_directory(settings.uris, base=settings.base, schema=schema)
+    options = server_options(settings)
     if settings.base:
         return open_directory(settings.uris, base=settings.base, **options)
     with closing(open_directory(settings.uris, **options)) as server:
@@ -64,12 +54,35 @@ def open_writer(settings: Settings) -> Writer:
     return open_directory(settings.uris, base=suffixes[0], **options)
 
 
-def _schema(settings: Settings) -> Schema | None:
+def server_options(settings: Settings) -> dict[str, Any]:
+    """Return what *settings* say about servers, as open_directory and session_opener take it.
+
+    Raises SecretExposed or ConfigError for the password file.
+    """
+    password = settings.password
+    if password is None and settings.password_file and settings.bind_dn:
+        password = read_secret(settings.password_file)
+    return {
+        "bind_dn": settings.bind_dn,
+        "password": password,
+        "sasl_external": settings.sasl_external,
+        "start_tls": settings.start_tls,
+        "ca_file": settings.ca_file,
+        "verify": settings.verify,
+        "connect_timeout": settings.connect_timeout,
+        "timeout": settings.timeout,
+        "allow_cleartext_password": settings.allow_cleartext_password,
+    }
+
+
+def embedded_schema(settings: Settings) -> Schema | None:
     """Return the embedded schema with the files that the settings add; None for the default."""
+    if not settings.schema:
+        return None
     schema = default_schema()
     for path in settings.schema:
         schema = schema.with_more(load_schema_file(path))
-    return schema if settings.schema else None
+    return schema
 
 
 class Recipients:
@@ -206,6 +219,7 @@ class MailDirectory:
         self.aliases = Aliases(chosen, settings)
         self.routing = Routing(chosen)
         self._simulator: Simulator | None = None
+        self._table: Table | None = None
 
     @classmethod
     def open(cls, settings: Settings, *, dry_run: bool = False) -> Self:
@@ -217,7 +231,7 @@ class MailDirectory:
 
     def planned_ldif(self) -> str:
         """Return the changes that a dry run has collected, as LDIF."""
-        return "".join(format_change(change) for change in self._planned.changes) if self._planned else ""
+        return "".join(map(format_change, self._planned.changes)) if self._planned else ""
 
     def resolve(self, address: str) -> Resolution:
         """Return where mail for *address* goes: alias expansion, then routing of each result.
@@ -232,7 +246,11 @@ class MailDirectory:
 
     def lookup(self, key: str) -> Answer:
         """Return what the generated alias table answers for *key*, as postmap -q would."""
-        return self.simulator.alias_table.get(key)
+        simulator = self.simulator
+        if self._table is None:
+            (spec,) = simulator.main.get_maps("virtual_alias_maps")
+            self._table = open_table(spec, simulator.context)
+        return self._table.get(key)
 
     @property
     def simulator(self) -> Simulator:
@@ -246,7 +264,7 @@ class MailDirectory:
 
     def _opener(self) -> SessionOpener:
         if is_file(self.settings.uris):
-                assert isinstance(self.directory, Session)
+            assert isinstance(self.directory, Session)
             return same_session(self.directory)
         shared = session_opener()
         hosts = self.settings.uris

@@ -6,6 +6,7 @@ flag > MAILLDAP_… > profile > configuration file > LDAP… > ldaprc > ldap.con
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ from mailldap.config.settings import Settings
 from mailldap.errors import ConfigError
 
 FILE_NAME = "mailldap.yaml"
-#: Variables that choose a source instead of setting a value.
-_SELECTORS = {"MAILLDAP_CONFIG", "MAILLDAP_PROFILE"}
+#: Variables that are no settings: they choose a source, or belong to one command.
+_OTHERS = {
+    "MAILLDAP_CONFIG",
+    "MAILLDAP_DEBUG",
+    "MAILLDAP_PROFILE",
+    "MAILLDAP_RELAY_PASSWORD",
+}
 
 
 def load_settings(
@@ -51,12 +57,20 @@ def load_settings(
 
 
 def _variables(environment: Mapping[str, str]) -> Layer:
-    """Return MAILLDAP_POSTFIX__TIMEOUT and the like; two underscores stand for a dot."""
+    """Return MAILLDAP_POSTFIX__TIMEOUT and the like; two underscores stand for a dot.
+
+    Other MAILLDAP_ variables are somebody else's, unless they look like one of ours misspelt:
+    those are kept, for merge to complain about.
+    """
     by_variable = {f"MAILLDAP_{key.upper().replace('.', '__')}": key for key in KEYS}
     found: dict[str, Value] = {}
     for name, text in environment.items():
-        if name.startswith("MAILLDAP_") and name not in _SELECTORS and text:
-            key = by_variable.get(name, name.removeprefix("MAILLDAP_").lower().replace("__", "."))
+        if not name.startswith("MAILLDAP_") or not text:
+            continue
+        if name in by_variable:
+            found[by_variable[name]] = Value(text, name)
+        elif name not in _OTHERS and get_close_matches(name, by_variable, n=1, cutoff=0.88):
+            key = name.removeprefix("MAILLDAP_").lower().replace("__", ".")
             found[key] = Value(text, name)
     return found
 

@@ -13,9 +13,9 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
-    """Return *text* with every control, override and undecodable byte spelled out.
+    r"""Return *text* with every control, override and undecodable byte spelled out.
 
-    ``\\x1b`` for controls and bytes, ``\\u202e`` for the others. A backslash stays as it is: this
+    ``\x1b`` for controls and bytes, ``\u202e`` for the others. A backslash stays as it is: this
     is for eyes, not for parsing back.
     """
     return _UNSAFE.sub(_spell, text)

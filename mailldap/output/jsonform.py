@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from mailldap.audit.finding import Finding
 from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
 from mailldap.ldap.entry import Entry
 from mailldap.output.escape import json_safe
 from mailldap.provision.result import Result
-from mailldap.tables.base import Answer, Failed, Found
+from mailldap.simulate.result import Resolution, SenderOwners, SenderVerdict
+from mailldap.tables.base import Answer, Failed, Found, Probe
 
 VERSION = 1
 
@@ -19,9 +21,9 @@ Form = dict[str, Any]
 
 
 def as_json(form: Any) -> str:
-    """Return *form* as indented JSON text with one newline at the end.
+    r"""Return *form* as indented JSON text with one newline at the end.
 
-    Bytes that are not UTF-8 appear as lone surrogates ``\\udcXX`` (Python's surrogateescape);
+    Bytes that are not UTF-8 appear as lone surrogates ``\udcXX`` (Python's surrogateescape);
     nothing in the text can control a terminal.
     """
     return json_safe(json.dumps(form, ensure_ascii=False, indent=2)) + "\n"
@@ -102,5 +104,84 @@ def results_form(results: Iterable[Result]) -> Form:
                 "source": r.source,
             }
             for r in results
+        ],
+    }
+
+
+def resolution_form(resolution: Resolution) -> Form:
+    """Return the shape of ``resolve`` and ``route``."""
+    return {
+        "version": VERSION,
+        "query": resolution.query,
+        "outcome": resolution.outcome,
+        "reason": resolution.reason,
+        "dsn": resolution.dsn,
+        "recipients": [
+            {
+                "address": r.address,
+                "class": r.address_class,
+                "transport": r.transport,
+                "nexthop": r.nexthop,
+                "outcome": r.outcome,
+                "dsn": r.dsn,
+                "reason": r.reason,
+            }
+            for r in resolution.recipients
+        ],
+        "trace": [_probe_form(probe) for probe in resolution.trace],
+    }
+
+
+def _probe_form(probe: Probe) -> Form:
+    return {
+        "table": probe.table,
+        "key": probe.key,
+        "base": probe.base,
+        "filter": probe.filter,
+        "entries": list(probe.entries),
+        "result": probe.result,
+        "error": probe.error,
+    }
+
+
+def verdict_form(verdict: SenderVerdict) -> Form:
+    """Return the shape of ``sender check``."""
+    return {
+        "version": VERSION,
+        "login": verdict.login,
+        "sender": verdict.sender,
+        "allowed": verdict.allowed,
+        "reply": verdict.reply,
+        "owners": list(verdict.owners),
+        "table_key": verdict.table_key,
+    }
+
+
+def owners_form(found: SenderOwners) -> Form:
+    """Return the shape of ``sender owners``."""
+    return {
+        "version": VERSION,
+        "sender": found.sender,
+        "owners": list(found.owners),
+        "table_key": found.table_key,
+        "error": found.error,
+    }
+
+
+def findings_form(findings: Iterable[Finding]) -> Form:
+    """Return the shape of every audit."""
+    return {
+        "version": VERSION,
+        "findings": [
+            {
+                "code": f.code,
+                "severity": f.severity,
+                "file": f.file,
+                "line": f.line,
+                "parameter": f.parameter,
+                "message": f.message,
+                "fix": f.fix,
+            }
+            for f in findings
         ],
     }

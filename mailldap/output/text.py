@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailldap.audit.finding import Finding
 from mailldap.ldap.entry import Entry
 from mailldap.output.escape import visible
 from mailldap.provision.result import Result, State
+from mailldap.simulate.result import Recipient, Resolution, SenderVerdict
+from mailldap.tables.base import Probe
 
 
 def results_text(results: Sequence[Result]) -> str:
@@ -63,3 +66,59 @@ def rows_text(header: Sequence[str], rows: Sequence[Sequence[str]], *, color: bo
     with console.capture() as capture:
         console.print(table)
     return capture.get()
+
+
+def resolution_text(resolution: Resolution, *, trace: bool) -> str:
+    """Return an address with its outcome, its recipients below it, and the trace if wanted."""
+    words = [resolution.outcome, resolution.dsn, resolution.reason]
+    head = [visible(resolution.query), *(visible(word) for word in words if word)]
+    lines = ["\t".join(head) + "\n"]
+    lines += [f"  {_recipient_text(recipient)}\n" for recipient in resolution.recipients]
+    if trace:
+        lines += [f"  | {line}\n" for probe in resolution.trace for line in _probe_lines(probe)]
+    return "".join(lines)
+
+
+def _recipient_text(r: Recipient) -> str:
+    words = [r.address, f"{r.transport}:{r.nexthop}", f"class {r.address_class or 'unknown'}"]
+    if r.outcome != "deliver":
+        words += [r.outcome, *(word for word in (r.dsn, r.reason) if word)]
+    return "\t".join(visible(word) for word in words)
+
+
+def _probe_lines(probe: Probe) -> list[str]:
+    """Return one question and its answer: the table and key, what was searched, what came."""
+    lines = [f"{visible(probe.table)}  {visible(probe.key)}"]
+    if probe.filter is not None:
+        lines.append(f"    search {visible(probe.base or '')}  {visible(probe.filter)}")
+    lines += [f"    entry  {visible(dn)}" for dn in probe.entries]
+    if probe.error is not None:
+        lines.append(f"    error  {visible(probe.error)}")
+    elif probe.result is None:
+        lines.append("    not found")
+    else:
+        lines.append(f"    result {visible(probe.result)}")
+    return lines
+
+
+def verdict_text(verdict: SenderVerdict) -> str:
+    """Return whether the login may send as the address, and the reply if it may not."""
+    words = {True: "allowed", False: "refused", None: "could not ask"}
+    lines = [words[verdict.allowed]]
+    if verdict.reply:
+        lines.append(f"  reply   {visible(verdict.reply)}")
+    if verdict.table_key is not None:
+        owners = ", ".join(verdict.owners) or "nobody"
+        lines.append(f"  owners  {visible(owners)} (by {visible(verdict.table_key)})")
+    return "\n".join(lines) + "\n"
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Return each finding as ``file:line: severity: message [code]`` with its mend below."""
+    lines = []
+    for f in findings:
+        where = f"{f.file}:{f.line}" if f.line else f.file or "directory"
+        lines.append(f"{visible(where)}: {f.severity}: {visible(f.message)} [{f.code}]\n")
+        if f.fix:
+            lines.append(f"  mend: {visible(f.fix)}\n")
+    return "".join(lines)

@@ -1,0 +1,217 @@
+"""``postfix generate``, ``check`` and ``fix``: the files that Postfix reads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from mailldap.cli.run import Run, leave, run_of, warn, write
+from mailldap.errors import ConfigError, MailldapError, UsageError
+from mailldap.output.escape import visible
+
+if TYPE_CHECKING:
+    from mailldap.config.settings import Settings
+    from mailldap.postfix.generate.files import GeneratedFile, Kind
+
+postfix = typer.Typer(no_args_is_help=True, help="The files that Postfix reads.")
+
+_DIRECTORY = "/etc/postfix"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun of this file to *app*."""
+    app.add_typer(postfix, name="postfix")
+
+
+@postfix.command("generate")
+def generate(
+    ctx: typer.Context,
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="aliases, senders, relay, cyrus, main or all")
+    ],
+    directory: Annotated[
+        Path | None, typer.Option("--dir", metavar="DIR", help="write there, with the right modes")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite files edited by hand")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="merge the main.cf lines too, with postconf -e")
+    ] = False,
+    deliver: Annotated[
+        str | None, typer.Option("--deliver", metavar="PATH", help="Cyrus's deliver(8)")
+    ] = None,
+    ask: Annotated[
+        bool, typer.Option("--ask-relay-password", help="prompt for the relay's password")
+    ] = False,
+) -> None:
+    """Make Postfix's files from the settings: to stdout, or with --dir into a directory."""
+    from mailldap.postfix.generate import files
+    from mailldap.postfix.generate.generate import generate as make
+
+    run = run_of(ctx)
+    if kind not in files.KINDS:
+        raise UsageError(f"{kind!r} cannot be generated", hint=f"one of {', '.join(files.KINDS)}")
+    if apply and directory is None:
+        raise UsageError("--apply changes files in place", hint=f"name them: --dir {_DIRECTORY}")
+    relay = (
+        run.secret("relay password: ") if ask else run.environment.get("MAILLDAP_RELAY_PASSWORD")
+    )
+    secrets = files.Secrets(relay_password=relay or None)
+    settings = _complete(run)
+    senders = settings.postfix.senders
+    needs_directory = kind in {"senders", "all"} and senders and senders.format != "ldap"
+    reader = run.connect() if needs_directory else None
+    try:
+        made = make(
+            cast("Kind", kind),
+            settings,
+            secrets=secrets,
+            deliver=deliver,
+            reader=reader.directory if reader else None,
+        )
+    finally:
+        if reader:
+            reader.close()
+    if directory is None:
+        _show(run, made, kind)
+    else:
+        _write(run, directory, made, force=force)
+        if apply:
+            _apply(run, settings, directory, deliver)
+
+
+def _complete(run: Run) -> Settings:
+    """Return the settings with the base that the directory has, where they name none."""
+    settings = run.settings
+    if settings.base is None and settings.uris:
+        with run.connect() as mail:
+            return mail.settings
+    return settings
+
+
+def _show(run: Run, made: Sequence[GeneratedFile], kind: str) -> None:
+    """Print the file of *kind*; secrets go into files only."""
+    first = made[0]
+    if first.secret:
+        raise UsageError(
+            f"{first.name} holds a secret", hint="--dir DIR writes it, readable by its owner alone"
+        )
+    shown = [file for file in made if not file.secret] if kind == "all" else [first]
+    form = [
+        {
+            "version": 1,
+            "name": file.name,
+            "mode": f"{file.mode:04o}",
+            "content": file.content.decode("utf-8", "surrogateescape"),
+        }
+        for file in shown
+    ]
+    text = "".join(file.content.decode("utf-8", "surrogateescape") for file in shown)
+    run.emit(form if kind == "all" else form[0], text)
+    for file in made:
+        if file not in shown:
+            warn(f"{file.name} is written only with --dir DIR")
+
+
+def _write(run: Run, directory: Path, made: Sequence[GeneratedFile], *, force: bool) -> None:
+    from mailldap.postfix.write import plan_write, run_postmap
+
+    plan = plan_write(directory, made)
+    if run.options.dry_run:
+        run.emit({"version": 1, "diff": plan.diff()}, plan.diff())
+        return
+    written = {str(path) for path in plan.apply(force=force)}
+    notes = run_postmap(plan)
+    for note in notes:
+        warn(note)
+    states = [
+        {"file": str(f.path), "state": "written" if str(f.path) in written else "unchanged"}
+        for f in plan.files
+    ]
+    run.emit(
+        {"version": 1, "files": states},
+        "".join(f"{state['state']}\t{visible(state['file'])}\n" for state in states),
+    )
+
+
+def _apply(run: Run, settings: Settings, directory: Path, deliver: str | None) -> None:
+    from mailldap.postfix.apply import plan_apply
+    from mailldap.postfix.generate.generate import main_parameters, master_services
+
+    plan = plan_apply(directory, main_parameters(settings), master_services(settings, deliver))
+    diff = plan.diff()
+    sys.stderr.write(diff)
+    if run.options.dry_run or not diff:
+        return
+    backup = plan.apply()
+    if backup:
+        warn(f"merged; the files as they were are in {backup}")
+
+
+@postfix.command("check")
+def check(
+    ctx: typer.Context,
+    directory: Annotated[str, typer.Argument(metavar="[DIR]")] = _DIRECTORY,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="read the files only, ask no server")
+    ] = False,
+) -> None:
+    """Report faults of the files that exist; exit 1 if there are any."""
+    from mailldap.audit.check import check as find
+    from mailldap.output.jsonform import findings_form
+    from mailldap.output.text import findings_text
+
+    run = run_of(ctx)
+    _exists(directory)
+    from mailldap.cli.postfix_side import session_opener
+
+    opener = None if offline else session_opener(run)
+    findings = find(directory, open_session=opener)
+    run.emit(findings_form(findings), lambda: findings_text(findings))
+    leave(1 if findings else 0)
+
+
+@postfix.command("fix")
+def fix(
+    ctx: typer.Context,
+    directory: Annotated[str, typer.Argument(metavar="[DIR]")] = _DIRECTORY,
+    deliver: Annotated[
+        str | None, typer.Option("--deliver", metavar="PATH", help="the path of deliver(8)")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Mend what can be mended without a choice of yours; the diff comes first."""
+    from mailldap.audit.fix import plan_fixes
+
+    run = run_of(ctx)
+    _exists(directory)
+    plan = plan_fixes(directory, deliver=deliver)
+    diff = plan.diff()
+    if run.options.output == "text":
+        write(
+            diff
+            if not sys.stdout.isatty()
+            else "".join(f"{visible(x)}\n" for x in diff.splitlines())
+        )
+    if not diff:
+        warn("nothing to mend")
+    done = False
+    if diff and not run.options.dry_run:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("the files would be changed as shown", hint="say --yes, or -n")
+            typer.confirm("Change the files?", abort=True, err=True)
+        backup = plan.apply()
+        done = True
+        warn(f"mended; the files as they were are in {backup}; then: postfix reload")
+    if run.options.output != "text":
+        run.emit({"version": 1, "diff": diff, "applied": done}, "")
+
+
+def _exists(directory: str) -> None:
+    if not Path(directory).is_dir():
+        raise ConfigError("there is no such directory", file=directory, hint="name Postfix's own")

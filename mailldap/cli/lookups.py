@@ -1,0 +1,170 @@
+"""``lookup``, ``resolve`` and ``route``: what Postfix would answer, and do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailldap.cli.postfix_side import (
+    ConfigDirectory,
+    PostfixVersion,
+    config_directory,
+    simulator,
+    table_context,
+)
+from mailldap.cli.run import Run, leave, run_of, warn, write
+from mailldap.errors import ConfigError, UsageError
+from mailldap.output.escape import visible
+
+if TYPE_CHECKING:
+    from mailldap.simulate.result import Resolution
+    from mailldap.simulate.simulator import Simulator
+    from mailldap.tables.base import Answer
+
+_STATUS = {"deliver": 0, "reject": 1, "defer": 75}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to *app*."""
+    app.command("lookup")(lookup)
+    app.command("resolve")(resolve)
+    app.command("route")(route)
+
+
+def lookup(
+    ctx: typer.Context,
+    keys: Annotated[list[str], typer.Argument(metavar="KEY…", help="- reads keys from stdin")],
+    tables: Annotated[
+        list[str] | None,
+        typer.Option("--table", "-t", metavar="MAP", help="a file or type:name; tried in order"),
+    ] = None,
+    directory: ConfigDirectory = None,
+    keep_case: Annotated[
+        bool, typer.Option("-f", help="do not fold the key to lower case")
+    ] = False,
+    version: PostfixVersion = "debian",
+) -> None:
+    """Ask tables as ``postmap -q`` does; without --table, virtual_alias_maps."""
+    run = run_of(ctx)
+    from mailldap.tables.open import open_maps
+
+    context = table_context(
+        run, config_directory(run, directory), fold=not keep_case, version=version
+    )
+    specs = [_typed(name) for name in tables or []]
+    if not specs:
+        specs = [context.parameter("virtual_alias_maps") or ""]
+    if not any(specs):
+        raise ConfigError(
+            "no table is named, and virtual_alias_maps is empty",
+            hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
+        )
+    maps = open_maps(specs, context)
+    if keys == ["-"]:
+        leave(_bulk(run, maps.find_many(_stdin_keys()), alone=False))
+    if "-" in keys:
+        raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
+    leave(_bulk(run, ((key, maps.find(key)) for key in keys), alone=len(keys) == 1))
+
+
+def _typed(name: str) -> str:
+    """Return MAP with its type: a .cf file is an LDAP table, as no other type has such files."""
+    if name.endswith(".cf") and ":" not in name:
+        return f"ldap:{name}" if name.startswith(("/", ".")) else f"ldap:./{name}"
+    return name
+
+
+def _stdin_keys() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+
+
+def _bulk(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> int:
+    """Print the answers and return the exit status."""
+    from mailldap.tables.base import Failed, Found
+
+    found = failed = False
+    forms = []
+    escape = visible if sys.stdout.isatty() else str
+    text = run.options.output == "text"
+    for key, answer in answers:
+        if isinstance(answer, Found):
+            found = True
+            if text:
+                value = escape(answer.value)
+                write(f"{value}\n" if alone else f"{escape(key)}\t{value}\n")
+        elif isinstance(answer, Failed):
+            failed = True
+            if text:
+                warn(f"{visible(key)}: {answer.message}")
+        if not text:
+            from mailldap.output.jsonform import lookup_form
+
+            forms.append(lookup_form(key, answer))
+    if not text:
+        run.emit(forms[0] if alone else forms, "")
+    return 75 if failed else 0 if found else 1
+
+
+Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…")]
+Trace = Annotated[bool, typer.Option("--trace", help="show every key tried, on which table")]
+
+
+def resolve(
+    ctx: typer.Context,
+    addresses: Addresses,
+    directory: ConfigDirectory = None,
+    trace: Trace = False,
+    version: PostfixVersion = "debian",
+) -> None:
+    """Follow mail through rewriting and alias expansion to its transport and next hop."""
+    run = run_of(ctx)
+    postfix = _postfix(run, directory, version)
+    if len(addresses) == 1:
+        found = [postfix.resolve(addresses[0])]
+    else:
+        message = postfix.resolve_message(addresses)
+        found = list(message.each)
+        if any(r.outcome == "deliver" for r in found) and not message.together.recipients:
+            warn("one message to all of these would be refused: one recipient fails it for all")
+    leave(_resolutions(run, found, trace=trace))
+
+
+def route(
+    ctx: typer.Context,
+    addresses: Addresses,
+    directory: ConfigDirectory = None,
+    sender: Annotated[str | None, typer.Option("--sender", metavar="ADDRESS")] = None,
+    trace: Trace = False,
+    version: PostfixVersion = "debian",
+) -> None:
+    """Say class, transport and next hop of an address, without expanding it."""
+    run = run_of(ctx)
+    postfix = _postfix(run, directory, version)
+    found = [postfix.route(address, sender) for address in addresses]
+    leave(_resolutions(run, found, trace=trace))
+
+
+def _postfix(run: Run, directory: str | None, version: str) -> Simulator:
+    """Return the Postfix of ``-c`` or $MAIL_CONFIG, else the one that the settings describe."""
+    chosen = config_directory(run, directory)
+    if chosen is not None:
+        return simulator(run, chosen, version=version)
+    return run.connect().simulator
+
+
+def _resolutions(run: Run, found: list[Resolution], *, trace: bool) -> int:
+    from mailldap.output.jsonform import one_or_list, resolution_form
+    from mailldap.output.text import resolution_text
+
+    for resolution in found:
+        for warning in resolution.warnings:
+            warn(f"warning: {warning}")
+    run.emit(
+        one_or_list([resolution_form(resolution) for resolution in found]),
+        lambda: "".join(resolution_text(resolution, trace=trace) for resolution in found),
+    )
+    return max(_STATUS[resolution.outcome] for resolution in found)

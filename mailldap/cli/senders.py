@@ -1,0 +1,83 @@
+"""``sender``: who may send as whom."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mailldap.cli.postfix_side import ConfigDirectory, config_directory, simulator
+from mailldap.cli.run import leave, run_of, warn
+from mailldap.output.escape import visible
+
+sender = typer.Typer(no_args_is_help=True, help="Who may send as whom.")
+
+_COULD_NOT_ASK = 75
+
+
+def register(app: typer.Typer) -> None:
+    """Add the noun of this file to *app*."""
+    app.add_typer(sender, name="sender")
+
+
+@sender.command("check")
+def check(
+    ctx: typer.Context,
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help="'' is not logged in")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="'' or <>: null sender")],
+    client: Annotated[
+        str | None, typer.Option("--client", metavar="IP", help="default: outside mynetworks")
+    ] = None,
+    directory: ConfigDirectory = None,
+) -> None:
+    """Say what smtpd answers when LOGIN sends as ADDRESS."""
+    from mailldap.output.jsonform import verdict_form
+    from mailldap.output.text import verdict_text
+
+    run = run_of(ctx)
+    verdict = simulator(run, config_directory(run, directory)).sender_check(login, address, client)
+    for warning in verdict.warnings:
+        warn(f"warning: {warning}")
+    for name in verdict.unknown:
+        warn(f"warning: {name} was passed over: it cannot be judged without the network")
+    run.emit(verdict_form(verdict), lambda: verdict_text(verdict))
+    leave(_COULD_NOT_ASK if verdict.allowed is None else 0 if verdict.allowed else 1)
+
+
+@sender.command("owners")
+def owners(
+    ctx: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS")],
+    directory: ConfigDirectory = None,
+) -> None:
+    """List the logins that own ADDRESS."""
+    from mailldap.output.jsonform import owners_form
+
+    run = run_of(ctx)
+    found = simulator(run, config_directory(run, directory)).sender_owners(address)
+    for warning in found.warnings:
+        warn(f"warning: {warning}")
+    if found.error is not None:
+        warn(found.error)
+    run.emit(owners_form(found), "".join(f"{visible(owner)}\n" for owner in found.owners))
+    leave(_COULD_NOT_ASK if found.error is not None else 0 if found.owners else 1)
+
+
+@sender.command("list")
+def list_addresses(
+    ctx: typer.Context,
+    login: Annotated[str, typer.Argument(metavar="LOGIN")],
+    directory: ConfigDirectory = None,
+) -> None:
+    """List the addresses that LOGIN owns, as far as the tables can be listed."""
+    from mailldap.output.jsonform import sender_list_form
+
+    run = run_of(ctx)
+    found = simulator(run, config_directory(run, directory)).sender_list(login)
+    for warning in found.warnings:
+        warn(f"warning: {warning}")
+    run.emit(
+        sender_list_form(login, found),
+        "".join(f"{visible(address)}\n" for address in found.addresses),
+    )
+    leave(_COULD_NOT_ASK if found.error is not None else 0 if found.addresses else 1)
