@@ -66,10 +66,10 @@ fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz $(ARGS)
 
 stack: $(VENV)/installed
-	docker/stack up
+	$(BIN)/python -m tests.scenario.stack up
 
-stack-down:
-	docker/stack down
+stack-down: $(VENV)/installed
+	$(BIN)/python -m tests.scenario.stack down
 
 clean:
 	docker/engine clean

@@ -122,9 +122,11 @@ class Place(Protocol):
 class Engine:
     """Docker or Podman as docker/engine found it."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str | None = None, prefix: str | None = None) -> None:
         self.program = ""
-        self.owner = f"{_machine()}:{os.getpid()}:{_process_start(os.getpid())}"
+        owner = f"{_machine()}:{os.getpid()}:{_process_start(os.getpid())}"
+        self.label = label or f"{LABEL}={owner}"
+        self.prefix = prefix or f"mailldap-{os.getpid()}"
         self._images: dict[str, str] = {}
         self._made: list[Container] = []
         self._networks: list[str] = []
@@ -174,7 +176,7 @@ class Engine:
 
     def name(self, kind: str) -> str:
         self._count += 1
-        return f"mailldap-{os.getpid()}-{kind}-{self._count}"
+        return f"{self.prefix}-{kind}-{self._count}"
 
     def run(
         self,
@@ -194,7 +196,7 @@ class Engine:
         # costs slapd 700 MB.
         limits = ["--ulimit", "nofile=1024:1024"]
         self.call(
-            "run", "-d", "--name", name, "--label", f"{LABEL}={self.owner}",
+            "run", "-d", "--name", name, "--label", self.label,
             *limits, *settings, *options, tag, *args,
         )  # fmt: skip
         return container
@@ -202,8 +204,8 @@ class Engine:
     def network(self, *options: str) -> str:
         """A network of its own; options are those of `network create`."""
         name = self.name("net")
+        self.call("network", "create", "--label", self.label, *options, name)
         self._networks.append(name)
-        self.call("network", "create", "--label", f"{LABEL}={self.owner}", *options, name)
         return name
 
     def forget(self, container: "Container") -> None:
@@ -523,8 +525,7 @@ class Pki:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self.dir = lab.dir / "pki"
-        self.dir.mkdir()
+        self.dir = lab.folder("pki")
         self.ca = self._authority("ca")
         self.other_ca = self._authority("other-ca")
 
