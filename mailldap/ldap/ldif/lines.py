@@ -92,6 +92,7 @@ def logical_lines(text: bytes, line: int, names: Names, faults: list[Fault]) -> 
             Fault(1, "the file starts with a byte order mark", "save it as UTF-8 without BOM")
         )
     unfolded: list[tuple[int, bytearray]] = []
+    lines = []
     for number, raw in enumerate(text.split(b"\n"), line):
         if not raw.startswith(b" "):
             unfolded.append((number, bytearray(raw)))
@@ -105,7 +106,7 @@ def logical_lines(text: bytes, line: int, names: Names, faults: list[Fault]) -> 
                     "and there is none",
                 )
             )
-    lines = []
+            lines.append(Line(number, "", b""))
     for number, gathered in unfolded:
         if gathered.startswith(b"#"):
             continue
