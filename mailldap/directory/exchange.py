@@ -65,43 +65,39 @@ class TransactionOutcome:
 def run_transaction(
     channel: Channel, operations: Sequence[bytes], deadline: float | None
 ) -> TransactionOutcome:
-    """Do the update requests as one (RFC 5805): all of them, or none.
+    """Do the update requests as one (RFC 5805): all of them in this order, or none.
 
-    The answers to the single updates say only that the server has queued them; the answer to
-    the end request decides. ``failed`` is an index into *operations*. Raises ApiError, after
-    which nobody knows unless the transaction had not been ended.
+    Each is sent when the server has queued the one before: servers work on several requests of
+    one connection at a time. The answer to the end request decides. ``failed`` is an index into
+    *operations*. Raises ApiError, after which nobody knows.
     """
     started = channel.call(wire.extended(wire.TXN_START), deadline)
     if started.code:
         return TransactionOutcome(started)
     identifier = started.value or b""
-    control = Control(wire.TXN_SPECIFICATION, critical=True, value=identifier)
-    ids = [channel.new_id() for _ in operations]
-    channel.send_bytes(
-        b"".join(
-            [
-                wire.message(message_id, operation, (control,))
-                for message_id, operation in zip(ids, operations, strict=True)
-            ]
-        ),
-        deadline,
-    )
-    refused: TransactionOutcome | None = None
-    for index, message_id in enumerate(ids):
-        result = channel.result(message_id, deadline)
-        if result.code and refused is None:
-            refused = TransactionOutcome(result, index)
-    ended = channel.call(wire.txn_end(identifier, commit=refused is None), deadline)
-    if refused is not None:
-        return refused
-    return TransactionOutcome(ended, _culprit(channel, ended, ids) if ended.code else None)
+    controls = (txn_control(identifier),)
+    ids: list[int] = []
+    for index, operation in enumerate(operations):
+        ids.append(channel.send(operation, deadline, controls))
+        queued = channel.result(ids[-1], deadline)
+        if queued.code:
+            channel.call(wire.txn_end(identifier, commit=False), deadline)
+            return TransactionOutcome(queued, index)
+    ended = channel.call(wire.txn_end(identifier), deadline)
+    culprit = txn_culprit(channel, ended) if ended.code else None
+    return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
 
 
-def _culprit(channel: Channel, ended: Result, ids: list[int]) -> int | None:
+def txn_control(identifier: bytes) -> Control:
+    """Return the control that makes an update part of a transaction (RFC 5805 §2.2)."""
+    return Control(wire.TXN_SPECIFICATION, critical=True, value=identifier)
+
+
+def txn_culprit(channel: Channel, ended: Result) -> int | None:
+    """Return the message id of the update that broke the transaction, where the server tells."""
     if not ended.value:
         return None
     try:
-        message_id = wire.parse_txn_end(ended.value)
+        return wire.parse_txn_end(ended.value)
     except ber.DecodingError as error:
         raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
-    return ids.index(message_id) if message_id in ids else None
