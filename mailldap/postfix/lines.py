@@ -39,6 +39,11 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def encode(text: str) -> bytes:
+    """Return the bytes that :func:`decode` made *text* of."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def physical_lines(text: str) -> list[str]:
     """Return the physical lines with their newlines: joined they are *text* again.
 
@@ -72,12 +77,9 @@ def logical_lines(
             if whole[0] not in SPACE:
                 yield LogicalLine(whole, tuple(numbers))
             elif warn:
-                shown = c_string(whole).encode("utf-8", "surrogateescape")[:30]
-                dots = "..." if len(whole.encode("utf-8", "surrogateescape")) > 30 else ""
-                warn(
-                    f"{name}: logical line must not start with whitespace: "
-                    f'"{shown.decode("utf-8", "surrogateescape")}{dots}"'
-                )
+                shown = decode(encode(c_string(whole))[:30])
+                dots = "..." if len(encode(whole)) > 30 else ""
+                warn(f'{name}: logical line must not start with whitespace: "{shown}{dots}"')
             parts, numbers = [], []
 
 

@@ -58,6 +58,11 @@ class Table(Protocol):
         """``type:name`` as Postfix prints it."""
         ...
 
+    @property
+    def fixed(self) -> bool:
+        """Whether keys are compared; false for patterns, which see whole addresses only."""
+        ...
+
     def get(self, key: str) -> Answer:
         """Return the answer for *key*; folding and UTF-8 rules are those of the context."""
         ...
@@ -69,6 +74,11 @@ class Table(Protocol):
 
 def _silent(_text: str) -> None:
     """Drop a warning."""
+
+
+def _nowhere(_name: str) -> int | None:
+    """Return no line."""
+    return None
 
 
 def _read_file(path: str) -> bytes:
@@ -97,4 +107,9 @@ class TableContext:
     #: Table files are read through this (OSError as open(2) gives it), so that a configuration
     #: that exists nowhere yet can be tried.
     read_file: Callable[[str], bytes] = _read_file
+    #: The line of main.cf on which a parameter is set, for messages.
+    line_of: Callable[[str], int | None] = _nowhere
+    #: Whether tables behave as in a daemon: one that cannot be opened fails at every lookup.
+    daemon: bool = False
+    #: Connections that tables of one context share.
     shared: dict[str, object] = field(default_factory=dict)

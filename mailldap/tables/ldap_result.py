@@ -1,0 +1,212 @@
+"""From the entries of a search to one result: values, DNs and URLs followed, limits kept.
+
+Source: ldap_table(5), result_attribute to size_limit; Postfix's dict_ldap_get_values(), whose
+flags for terminal and leaf entries stay set for the entries that follow in the same search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, Session
+from mailldap.directory.libldap_text import err2string
+from mailldap.errors import ApiError, FilterError
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import Present, parse_libldap
+from mailldap.postfix.lines import decode
+from mailldap.postfix.words import c_string, lower_ascii
+from mailldap.tables.ldap_config import LdapConfig
+from mailldap.tables.ldap_url import UrlError, is_ldap_url, parse_ldap_url
+
+_NO_SUCH_OBJECT = 32
+_BAD_FILTER = -7
+_PARAM_ERROR = -9
+_PROTOCOL_ERROR = 2
+
+
+class LookupFailed(Exception):
+    """The lookup has failed; the text says why and has been logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One search as text; no filter means every entry."""
+
+    base: str
+    scope: Scope
+    filter: str | None
+    attributes: tuple[str, ...]
+
+
+def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, list[Entry]]:
+    """Return libldap's result code (negative ones are its own) and the entries.
+
+    Raises ApiError where the conversation failed.
+    """
+    if config.session.timeout == 0:
+        return _PARAM_ERROR, []
+    if query.filter == "" or config.size_limit < 0:
+        return _PROTOCOL_ERROR, []  # what a server makes of such a request
+    try:
+        parsed = Present("objectclass") if query.filter is None else parse_libldap(query.filter)
+    except FilterError:
+        return _BAD_FILTER, []
+    result: SearchResult = session.run(
+        SearchRequest(
+            base=query.base,
+            scope=query.scope,
+            filter=parsed,
+            attributes=query.attributes,
+            size_limit=config.size_limit,
+            time_limit=max(config.session.timeout, 0),
+            deref=Deref(config.session.dereference),
+        )
+    )
+    return result.code, result.entries
+
+
+class Collector:
+    """Collects the values of one lookup."""
+
+    def __init__(
+        self, config: LdapConfig, session: Session, key: str, warn: Callable[[str], None]
+    ) -> None:
+        self.config = config
+        self.session = session
+        self.key = key
+        self.warn = warn
+        #: The result so far.
+        self.text = ""
+        #: DNs of all entries seen, in order.
+        self.seen: list[str] = []
+        self._expansions = 0
+        self._depth = 0
+
+    def collect(self, entries: Sequence[Entry]) -> None:
+        """Add the values of the entries of one search. Raises LookupFailed."""
+        self._depth += 1
+        config = self.config
+        is_leaf, is_terminal = True, False
+        for count, entry in enumerate(entries, 1):
+            self.seen.append(entry.dn)
+            if config.size_limit and count > config.size_limit:
+                raise self._failure(f"Query size limit ({config.size_limit}) exceeded")
+            for name in config.attributes.terminal:
+                values = _values(entry, name)
+                if values is not None:
+                    is_terminal = bool(values)
+                    if is_terminal:
+                        break
+            if not is_terminal and config.attributes.leaf:
+                for name in config.attributes.special:
+                    values = _values(entry, name)
+                    if values is not None:
+                        is_leaf = not values
+                        if not is_leaf:
+                            break
+            for name, values in entry:
+                if values:
+                    self._attribute(name, values, is_leaf=is_leaf, is_terminal=is_terminal)
+        self._depth -= 1
+
+    def _attribute(
+        self, name: str, values: tuple[bytes, ...], *, is_leaf: bool, is_terminal: bool
+    ) -> None:
+        attributes = self.config.attributes
+        wanted = attributes.all
+        index = next((i for i, w in enumerate(wanted) if _subtype(w, name) > 0), len(wanted))
+        terminals = len(attributes.terminal)
+        leaves = terminals + len(attributes.leaf)
+        if is_terminal or index < leaves + len(attributes.ordinary):
+            if (is_terminal and index >= terminals) or (not is_leaf and index < leaves):
+                return
+            for value in values:
+                self._ordinary(value)
+        elif index < len(wanted):
+            if self._depth >= self.config.recursion_limit:
+                raise self._failure(
+                    f"Recursion limit exceeded for special attribute {name}={_c_string(values[0])}"
+                )
+            for value in values:
+                self._special(_c_string(value))
+
+    def _ordinary(self, value: bytes) -> None:
+        text = _c_string(value)
+        if not text:
+            self.warn(
+                f'table "ldap:{self.config.name}": empty lookup result for: "{self.key}" -- ignored'
+            )
+            return
+        expanded = self.config.templates.expand_result(self.config.result_format, text, self.key)
+        if expanded is None:
+            return
+        self.text += f",{expanded}" if self.text else expanded
+        self._expansions += 1
+        if 0 < self.config.expansion_limit < self._expansions:
+            raise self._failure(f"Expansion limit exceeded for key: '{self.key}'")
+
+    def _special(self, value: str) -> None:
+        """Follow a DN or URL."""
+        query = Query(value, Scope.BASE, None, self.config.attributes.all)
+        if is_ldap_url(value):
+            try:
+                url = parse_ldap_url(value)
+            except UrlError as error:
+                raise self._search_failure(
+                    f"malformed URL {value}: {err2string(error.code)}({error.code})"
+                ) from error
+            attributes = query.attributes
+            if url.attributes:
+                attributes = self._intersection(url.attributes)
+                if not attributes:
+                    return
+            query = Query(url.dn, url.scope, url.filter, attributes)
+        try:
+            code, entries = search(self.session, self.config, query)
+        except ApiError as error:
+            code, entries = error.result, []
+        if code == 0:
+            self.collect(entries)
+        elif code == _NO_SUCH_OBJECT:
+            self.warn(f"dict_ldap_get_values[{self._depth}]: DN {value} not found, skipping ")
+        else:
+            raise self._search_failure(f"search error {code}: {err2string(code)} ")
+
+    def _intersection(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the attributes that both a URL and the table ask for, the narrower of two."""
+        both = []
+        for name in names:
+            for wanted in self.config.attributes.all:
+                relation = _subtype(name, wanted)
+                if relation:
+                    both.append(wanted if relation > 0 else name)
+        return tuple(both)
+
+    def _failure(self, message: str) -> LookupFailed:
+        return self._search_failure(f"{self.config.name}: {message}")
+
+    def _search_failure(self, message: str) -> LookupFailed:
+        self.warn(f"dict_ldap_get_values[{self._depth}]: {message}")
+        return LookupFailed(message.strip())
+
+
+def _c_string(value: bytes) -> str:
+    return c_string(decode(value))
+
+
+def _values(entry: Entry, name: str) -> tuple[bytes, ...] | None:
+    """Return the values of exactly that description in any case, or None where it is not there."""
+    wanted = lower_ascii(name)
+    return next((values for own, values in entry if lower_ascii(own) == wanted), None)
+
+
+def _subtype(first: str, second: str) -> int:
+    """Compare two attribute descriptions.
+
+    1: they are equal or *second* has more options; -1: *first* has; 0: they are different.
+    """
+    a, b = lower_ascii(first), lower_ascii(second)
+    if a == b or b.startswith(a + ";"):
+        return 1
+    return -1 if a.startswith(b + ";") else 0

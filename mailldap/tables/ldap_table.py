@@ -1,0 +1,166 @@
+"""``ldap:`` tables as Postfix answers them.
+
+Source: ldap_table(5); Postfix's dict_ldap_lookup().
+"""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+from mailldap.directory.base import Session, SessionParameters
+from mailldap.directory.libldap_text import err2string
+from mailldap.errors import ApiError, CouldNotAsk
+from mailldap.postfix.words import is_utf8
+from mailldap.tables.base import Answer, Failed, Found, NotFound, Probe, TableContext
+from mailldap.tables.ldap_config import LdapConfig, load_config
+from mailldap.tables.ldap_result import Collector, LookupFailed, Query, search
+from mailldap.tables.match_list import Opener, match_string
+from mailldap.tables.table import BaseTable
+
+_IN_DN = re.compile(r'[ \t"#+,;<>\\]')
+_IN_FILTER = re.compile(r"[*()\\]")
+_NO_SUCH_OBJECT = 32
+
+
+class LdapTable(BaseTable):
+    """One LDAP table; nothing is opened before the first lookup."""
+
+    folds = True
+
+    def __init__(self, path: str, context: TableContext, opener: Opener) -> None:
+        super().__init__("ldap", path, context)
+        #: The checked parameters.
+        self.config: LdapConfig = load_config(path, context, opener)
+        self._base: str | None = None
+        self._filter: str | None = None
+        self._entries: list[str] = []
+
+    def prepare(self, key: str) -> str | None:
+        """Return the key that is looked up; where smtputf8_enable is off, None without warning."""
+        if not self.context.utf8 and not is_utf8(key):
+            return None
+        return super().prepare(key)
+
+    def find(self, key: str) -> Answer:
+        """Return what the servers have for *key*."""
+        self._base = self._filter = None
+        self._entries = []
+        config = self.config
+        if config.domain is not None:
+            domain = key.rpartition("@")[2]
+            if "@" not in key or key.rindex("@") == 0:
+                return NotFound()
+            matched = match_string(config.domain, domain, self.context)
+            if isinstance(matched, Failed):
+                return matched
+            if not matched:
+                return NotFound()
+        try:
+            session = self._session()
+        except ApiError as error:
+            self.context.warn(f"dict_ldap_connect: {error.message}")
+            return Failed(error.message)
+        except CouldNotAsk as error:
+            self.context.warn(error.message)
+            return Failed(error.message)
+        if not key:
+            self.context.warn(f'table "{self.name}": empty query string -- ignored')
+            return NotFound()
+        base = config.templates.expand_query(config.search_base, key, _quote_dn)
+        query = config.templates.expand_query(config.query_filter, key, _quote_filter)
+        if base is None or query is None:
+            return NotFound()
+        self._base, self._filter = base, query
+        return self._ask(session, key, base, query)
+
+    def _ask(self, session: Session, key: str, base: str, query: str) -> Answer:
+        config = self.config
+        try:
+            code, entries = search(
+                session, config, Query(base, config.scope, query, config.attributes.all)
+            )
+        except ApiError as error:
+            return self._broken(error)
+        except CouldNotAsk as error:
+            self._forget()
+            self.context.warn(error.message)
+            return Failed(error.message)
+        if code == _NO_SUCH_OBJECT and config.search_base.dynamic:
+            return NotFound()
+        if code == _NO_SUCH_OBJECT:
+            message = f"Search base '{base}' not found: {code}: {err2string(code)}"
+            self.context.warn(f"dict_ldap_lookup: {config.name}: {message}")
+            return Failed(message)
+        if code:
+            return self._search_error(code)
+        collector = Collector(config, session, key, self.context.warn)
+        try:
+            collector.collect(entries)
+        except LookupFailed as failure:
+            return Failed(str(failure))
+        except CouldNotAsk as error:
+            self._forget()
+            self.context.warn(error.message)
+            return Failed(error.message)
+        finally:
+            self._entries = collector.seen
+        return Found(collector.text) if collector.text else NotFound()
+
+    def _broken(self, error: ApiError) -> Failed:
+        """Return the failure of a conversation; a failed reconnection has words of its own."""
+        if error.message.startswith("Unable to "):
+            self._forget()
+            self.context.warn(f"dict_ldap_connect: {error.message}")
+            return Failed(error.message)
+        return self._search_error(error.result)
+
+    def _search_error(self, code: int) -> Failed:
+        message = f"Search error {code}: {err2string(code)}"
+        self.context.warn(f"dict_ldap_lookup: {message} ")
+        self._forget()
+        return Failed(message)
+
+    def _session(self) -> Session:
+        """Return the conversation that tables with the same parameters share."""
+        sessions = self._sessions()
+        session = sessions.get(self.config.session)
+        if session is None:
+            session = sessions[self.config.session] = self.context.open_session(self.config.session)
+        return session
+
+    def _sessions(self) -> dict[SessionParameters, Session]:
+        sessions = self.context.shared.setdefault("ldap", {})
+        return cast("dict[SessionParameters, Session]", sessions)
+
+    def _forget(self) -> None:
+        """End the conversation; the next lookup opens a new one."""
+        session = self._sessions().pop(self.config.session, None)
+        if session is not None:
+            session.close()
+
+    def describe(self, key: str, answer: Answer) -> Probe:
+        """Return the last lookup with its base, filter and entries."""
+        return Probe(
+            self.name,
+            key,
+            base=self._base,
+            filter=self._filter,
+            entries=tuple(self._entries),
+            result=answer.value if isinstance(answer, Found) else None,
+            error=answer.message if isinstance(answer, Failed) else None,
+        )
+
+    def close(self) -> None:
+        """End the conversation, also for the tables that share it."""
+        self._forget()
+
+
+def _quote_dn(text: str) -> str:
+    """Return *text* as Postfix quotes it in a search base."""
+    return _IN_DN.sub(lambda match: f"\\{ord(match[0]):02X}", text)
+
+
+def _quote_filter(text: str) -> str:
+    """Return *text* as Postfix quotes it in a filter."""
+    return _IN_FILTER.sub(lambda match: f"\\{ord(match[0]):02X}", text)

@@ -1,0 +1,79 @@
+"""What all tables share: UTF-8 rules, letter case, traces.
+
+Source: Postfix's dict_utf8.c and dict(3); ldap_table(5), postconf(5) smtputf8_enable.
+"""
+
+from __future__ import annotations
+
+from mailldap.postfix.words import c_string, fold, is_utf8, lower_ascii
+from mailldap.tables.base import Answer, Failed, Found, NotFound, Probe, TableContext
+
+
+class BaseTable:
+    """A table that answers keys which this class has prepared as Postfix does.
+
+    ``fixed`` is false for tables of patterns: callers do not show them parts of addresses, and
+    their keys are never folded here. ``folds`` tells whether the table lower-cases keys by itself
+    where smtputf8_enable is off.
+    """
+
+    fixed = True
+    folds = False
+
+    def __init__(self, kind: str, path: str, context: TableContext) -> None:
+        self.kind = kind
+        self.path = path
+        self.context = context
+
+    @property
+    def name(self) -> str:
+        """``type:name`` as Postfix prints it."""
+        return f"{self.kind}:{self.path}"
+
+    def get(self, key: str) -> Answer:
+        """Return the answer for *key*, folded and checked as the context asks for."""
+        key = c_string(key)
+        prepared = self.prepare(key)
+        answer = NotFound() if prepared is None else self.checked(key, self.find(prepared))
+        if self.context.probe:
+            self.context.probe(self.describe(key, answer))
+        return answer
+
+    def prepare(self, key: str) -> str | None:
+        """Return the key that is looked up, or None (after a warning) if it cannot exist."""
+        context = self.context
+        if context.utf8:
+            if not is_utf8(key):
+                context.warn(
+                    f'{self.name}: non-UTF-8 key "{key}": malformed UTF-8 or invalid codepoint'
+                )
+                return None
+            return fold(key, utf8=True) if context.fold and self.fixed else key
+        return lower_ascii(key) if context.fold and self.folds else key
+
+    def checked(self, key: str, answer: Answer) -> Answer:
+        """Return *answer*, or a failure if its value may not be used."""
+        if self.context.utf8 and isinstance(answer, Found) and not is_utf8(answer.value):
+            message = (
+                f'{self.name}: key "{key}": non-UTF-8 value "{answer.value}": '
+                "malformed UTF-8 or invalid codepoint"
+            )
+            self.context.warn(message)
+            return Failed(message, "config")
+        return answer
+
+    def find(self, key: str) -> Answer:
+        """Return the answer for a key that :meth:`prepare` has made."""
+        raise NotImplementedError
+
+    def describe(self, key: str, answer: Answer) -> Probe:
+        """Return what traces show of the last lookup."""
+        return Probe(
+            self.name,
+            key,
+            result=answer.value if isinstance(answer, Found) else None,
+            error=answer.message if isinstance(answer, Failed) else None,
+        )
+
+    def close(self) -> None:
+        """Give up connections; harmless when closed already."""

@@ -1,0 +1,127 @@
+"""Tables that are a text file: texthash, and hash, btree, lmdb, cdb, dbm, sdbm by their source.
+
+Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from mailldap.errors import ConfigError, TableUnavailable
+from mailldap.postfix.lines import decode, logical_lines
+from mailldap.postfix.words import c_string, fold, is_utf8, split_key
+from mailldap.tables.base import Answer, Found, NotFound, TableContext
+from mailldap.tables.table import BaseTable
+
+#: Types that postmap(1) makes from text, and what it appends to the file's name.
+DATABASE_SUFFIXES = {
+    "hash": (".db",),
+    "btree": (".db",),
+    "lmdb": (".lmdb",),
+    "cdb": (".cdb",),
+    "dbm": (".dir", ".pag"),
+    "sdbm": (".dir", ".pag"),
+}
+
+
+class TextTable(BaseTable):
+    """A table whose lines have been read."""
+
+    folds = True
+
+    def __init__(
+        self, kind: str, path: str, context: TableContext, entries: dict[str, str]
+    ) -> None:
+        super().__init__(kind, path, context)
+        self._entries = entries
+
+    def find(self, key: str) -> Answer:
+        """Return the value of exactly that key."""
+        value = self._entries.get(key)
+        return NotFound() if value is None else Found(value)
+
+
+def read_entries(text: str, path: str, context: TableContext) -> dict[str, str]:
+    """Return keys, folded as postmap(1) does, and values of a table file.
+
+    The first of several equal keys counts. ``context.warn`` is told of lines that are ignored.
+    """
+    entries: dict[str, str] = {}
+    for line in logical_lines(text, path, context.warn):
+        where = f"{path}, line {line.line}"
+        if context.utf8 and not is_utf8(line.text):
+            context.warn(f'{where}: non-UTF-8 input "{line.text}" -- ignoring this line')
+            continue
+        content = c_string(line.text)
+        pair = split_key(content)
+        if pair is None:
+            context.warn(f"{where}: unbalanced '\"' in '{content}' -- ignoring this line")
+            continue
+        key, value = pair
+        if not key or not value:
+            context.warn(f"{where}: expected format: key whitespace value -- ignoring this line")
+            continue
+        if key.endswith(":"):
+            context.warn(f'{where}: record is in "key: value" format; is this an alias file?')
+        folded = fold(key, utf8=context.utf8) if context.fold else key
+        if folded in entries:
+            duplicate = f'{where}: duplicate entry: "{key}"'
+            if context.daemon:
+                raise TableUnavailable(duplicate, file=path, line=line.line)
+            context.warn(duplicate)
+        entries.setdefault(folded, value)
+    return entries
+
+
+def open_texthash(path: str, context: TableContext) -> TextTable:
+    """Return the table of a text file. Raises TableUnavailable where it cannot be read."""
+    try:
+        text = decode(context.read_file(path))
+    except OSError as error:
+        raise TableUnavailable(f"open database {path}: {error.strerror}", file=path) from error
+    return TextTable("texthash", path, context, read_entries(text, path, context))
+
+
+def open_database(kind: str, path: str, context: TableContext) -> TextTable:
+    """Return the table of a database, answered from the text that postmap(1) makes it from.
+
+    A database file that is missing, or older than its text, is a warning: Postfix would not see
+    what we see. Raises ConfigError where there is no text.
+    """
+    suffix = DATABASE_SUFFIXES[kind][0]
+    try:
+        text = decode(context.read_file(path))
+    except OSError as error:
+        raise ConfigError(
+            f"open database {path}{suffix}: only its text can be read here, "
+            f"and that gives: {error.strerror}",
+            file=path,
+            hint=f"put the text that postmap {kind}:{path} reads beside the database",
+        ) from error
+    _compare_times(path, path + suffix, context.warn)
+    # postmap folds keys whatever the reader wants, and has said then what it ignores.
+    entries = read_entries(
+        text, path, replace(context, fold=True, daemon=False, warn=_said_already)
+    )
+    return TextTable(kind, path, context, entries)
+
+
+def _said_already(_text: str) -> None:
+    """Drop what is no news at a lookup."""
+
+
+def _compare_times(text: str, database: str, warn: Callable[[str], None]) -> None:
+    """Warn where Postfix, which reads the database, may see something else than its text."""
+    try:
+        text_time = Path(text).stat().st_mtime
+    except OSError:
+        return  # a text that the caller made up
+    try:
+        database_time = Path(database).stat().st_mtime
+    except OSError as error:
+        warn(f"open database {database}: {error.strerror}; run postmap on {text}")
+        return
+    if text_time > database_time:
+        warn(f"database {database} is older than source file {text}")
