@@ -10,15 +10,16 @@ from mailldap.directory.base import SessionOpener
 from mailldap.postfix.generate.generate import generate
 from mailldap.postfix.lines import decode
 from mailldap.postfix.main_cf import MainCf
-from mailldap.simulate.simulator import Simulator
 from mailldap.tables.base import TableContext
 
 #: Debian 12's package writes this; without it Postfix runs with the defaults of ten years ago.
 _COMPATIBILITY = "compatibility_level = 3.6\n"
 
 
-def generated_postfix(settings: Settings, open_session: SessionOpener) -> Simulator:
-    """Return a simulated Postfix that has the generated main.cf lines and alias table.
+def generated_postfix(
+    settings: Settings, open_session: SessionOpener
+) -> tuple[MainCf, TableContext]:
+    """Return the generated main.cf, and what its tables need to be asked.
 
     The files are made in memory and handed to the tables; *open_session* decides which directory
     answers. Raises ConfigError where the settings cannot be written as Postfix files.
@@ -44,4 +45,4 @@ def generated_postfix(settings: Settings, open_session: SessionOpener) -> Simula
         config_directory=folder,
         read_file=read_file,
     )
-    return Simulator(parsed, context)
+    return parsed, context

@@ -1,0 +1,92 @@
+"""The tables and lists that one configuration names, opened when they are first asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailldap.errors import ConfigError
+from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.words import split_braced
+from mailldap.simulate.lists import MatchList
+from mailldap.tables.base import Failed, Table, TableContext
+from mailldap.tables.open import Maps, open_table
+
+
+class Opened:
+    """What the parameters of *main* name, opened once through *context*."""
+
+    def __init__(self, main: MainCf, context: TableContext) -> None:
+        self.main = main
+        self.context = context
+        self.utf8 = context.utf8
+        self._tables: dict[tuple[str, bool], Table] = {}
+        self._maps: dict[str, Maps] = {}
+        self._lists: dict[tuple[str, str, bool], MatchList] = {}
+
+    def warn(self, text: str) -> None:
+        """Pass on a warning that Postfix would log."""
+        self.context.warn(text)
+
+    def read_file(self, path: str) -> bytes:
+        """Return a file's content; raises OSError."""
+        return self.context.read_file(path)
+
+    def table(self, spec: str, *, fold: bool = True) -> Table:
+        """Return an opened table; raises ConfigError where that is impossible."""
+        known = self._tables.get((spec, fold))
+        if known is None:
+            context = self.context if fold else replace(self.context, fold=False)
+            known = self._tables[spec, fold] = open_table(spec, context)
+        return known
+
+    def maps(self, parameter: str) -> Maps:
+        """Return the tables that a main.cf parameter lists; raises ConfigError naming it."""
+        known = self._maps.get(parameter)
+        if known is None:
+            known = self._maps[parameter] = self.tables(parameter, self.main.get(parameter))
+        return known
+
+    def tables(self, title: str, specs: str) -> Maps:
+        """Return the tables of a list of ``type:name``; *title* names the list in messages."""
+        try:
+            return Maps(title, [self.table(s) for s in split_braced(specs)], self.context)
+        except ConfigError as error:
+            raise self._named(title, error) from error
+
+    def match_list(self, parameter: str, *, value: str | None = None) -> MatchList:
+        """Return the list that a main.cf parameter holds; raises ConfigError naming it.
+
+        parent_domain_matches_subdomains decides whether subdomains match.
+        """
+        text = self.main.get(parameter) if value is None else value
+        parents = parameter != _PARENTS and self.parents_match(parameter)
+        known = self._lists.get((parameter, text, parents))
+        if known is None:
+            try:
+                known = MatchList(parameter, text, self, parents=parents)
+            except ConfigError as error:
+                raise self._named(parameter, error) from error
+            self._lists[parameter, text, parents] = known
+        return known
+
+    def parents_match(self, parameter: str) -> bool:
+        """Return whether parent_domain_matches_subdomains names *parameter*."""
+        result = self.match_list(_PARENTS).match_string(parameter)
+        if isinstance(result, Failed):
+            raise ConfigError(f"{_PARENTS}: {result.message}")
+        return result
+
+    def close(self) -> None:
+        """Give up all connections."""
+        for table in self._tables.values():
+            table.close()
+
+    def _named(self, parameter: str, error: ConfigError) -> ConfigError:
+        if parameter in error.message:
+            return error
+        named = ConfigError(f"{parameter}: {error.message}", hint=error.hint)
+        named.file, named.line = error.file, error.line
+        return named
+
+
+_PARENTS = "parent_domain_matches_subdomains"

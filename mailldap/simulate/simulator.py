@@ -1,0 +1,252 @@
+"""One object that answers as a Postfix with one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+
+from mailldap.postfix.main_cf import MainCf
+from mailldap.simulate.local import LocalDomains
+from mailldap.simulate.lookup import AddressSearch, Extensions
+from mailldap.simulate.opened import Opened
+from mailldap.simulate.reply import Reply, split_status
+from mailldap.simulate.result import (
+    MessageResolution,
+    Outcome,
+    Recipient,
+    Resolution,
+    SenderOwners,
+    SenderVerdict,
+    worst,
+)
+from mailldap.simulate.rewrite import Rewriting
+from mailldap.simulate.rfc822 import quote, unquote
+from mailldap.simulate.route import Resolver, Route
+from mailldap.simulate.sender import Senders
+from mailldap.simulate.smtp_syntax import Argument
+from mailldap.simulate.smtpd import AddressChecks, Refused
+from mailldap.simulate.virtual import Cleanup, Envelope
+from mailldap.tables.base import Probe, TableContext
+
+
+class Simulator:
+    """Answers about addresses as the Postfix that *main* configures would.
+
+    Tables are opened through *context*, as a daemon opens them, when they are first asked; a
+    table or setting that Postfix would not start with raises ConfigError then. Connections are
+    kept until :meth:`close`.
+    """
+
+    def __init__(self, main: MainCf, context: TableContext) -> None:
+        self.main = main
+        self._outer = context
+        self._probes: list[Probe] = []
+        self._warnings: list[str] = []
+        #: What tables are opened with.
+        self.context = replace(
+            context,
+            parameter=main.lookup,
+            line_of=main.location,
+            config_directory=main.directory,
+            utf8=main.get_bool("smtputf8_enable"),
+            daemon=True,
+            warn=self._warn,
+            probe=self._probe,
+        )
+        self._opened = Opened(main, self.context)
+
+    # --- what the answers are made of --------------------------------------------------------
+
+    @cached_property
+    def _local(self) -> LocalDomains:
+        return LocalDomains(self._opened)
+
+    @cached_property
+    def _rewriting(self) -> Rewriting:
+        return Rewriting.of(self.main)
+
+    @cached_property
+    def _search(self) -> AddressSearch:
+        utf8 = self._opened.utf8
+        extensions = Extensions(
+            delimiters=self.main.get("recipient_delimiter"),
+            double_bounce=self.main.get("double_bounce_sender"),
+            owner_request_special=self.main.get_bool("owner_request_special"),
+            utf8=utf8,
+        )
+        return AddressSearch(extensions, self.main.get("myorigin"), self._local.contains, utf8)
+
+    @cached_property
+    def _resolver(self) -> Resolver:
+        return Resolver(self._opened, self._rewriting, self._local, self._search)
+
+    @cached_property
+    def _checks(self) -> AddressChecks:
+        return AddressChecks(self._opened, self._rewriting, self._search, self._resolver)
+
+    @cached_property
+    def _cleanup(self) -> Cleanup:
+        return Cleanup(self._opened, self._rewriting, self._search)
+
+    @cached_property
+    def _senders(self) -> Senders:
+        return Senders(self._opened, self._search, self._local, self._checks)
+
+    def _probe(self, probe: Probe) -> None:
+        self._probes.append(probe)
+        if self._outer.probe:
+            self._outer.probe(probe)
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warnings:
+            self._warnings.append(text)
+        self._outer.warn(text)
+
+    def _begin(self) -> None:
+        self._probes.clear()
+        self._warnings.clear()
+
+    def close(self) -> None:
+        """Give up all connections."""
+        self._opened.close()
+
+    # --- where mail goes ---------------------------------------------------------------------
+
+    def resolve(
+        self, address: str, sender: str | None = None, *, smtputf8: bool = False
+    ) -> Resolution:
+        """Return what becomes of mail for *address*, the argument of RCPT TO.
+
+        *sender* is the envelope sender (by default the null one), *smtputf8* whether the client
+        asks for SMTPUTF8. Whether the client may relay is not asked.
+        """
+        self._begin()
+        resolution = self._message([address], sender, smtputf8=smtputf8)
+        return self._traced(replace(resolution, query=address))
+
+    def resolve_message(
+        self, addresses: Iterable[str], sender: str | None = None, *, smtputf8: bool = False
+    ) -> MessageResolution:
+        """Return what becomes of one message for several addresses.
+
+        A recipient that RCPT refuses is left out; one that the end of DATA cannot take fails
+        the message for all.
+        """
+        queries = list(addresses)
+        each = tuple(self.resolve(a, sender, smtputf8=smtputf8) for a in queries)
+        self._begin()
+        together = self._traced(self._message(queries, sender, smtputf8=smtputf8))
+        return MessageResolution(each, together)
+
+    def route(self, address: str, sender: str | None = None) -> Resolution:
+        """Return where trivial-rewrite sends one address, without expanding it.
+
+        Both are in external form; the null sender is the default.
+        """
+        self._begin()
+        recipient = self._routed(_internal(address), _internal(sender or ""), resolved=True)
+        return self._traced(_of_recipients(address, (recipient,)))
+
+    def _message(self, arguments: list[str], sender: str | None, *, smtputf8: bool) -> Resolution:
+        query = ", ".join(arguments)
+        envelope_sender = _internal(sender or "")
+        accepted: list[Argument] = []
+        refusals: list[Reply] = []
+        for argument in arguments:
+            try:
+                read = self._checks.read("RCPT", argument, smtputf8=smtputf8)
+                reply = self._checks.recipient(read.address, envelope_sender)
+            except Refused as refused:
+                reply = refused.reply
+            if reply is None:
+                accepted.append(read)
+            else:
+                refusals.append(reply)
+        if not accepted:
+            return _refused(query, max(refusals, key=lambda r: r.code))
+        envelope = Envelope()
+        clean_sender = self._cleanup.sender(envelope, envelope_sender)
+        for read in accepted:
+            self._cleanup.recipient(envelope, read.address, read.original)
+        self._cleanup.finish(envelope)
+        if envelope.failure is not None:
+            failure = envelope.failure
+            return _refused(query, Reply(451, failure.dsn, failure.reason))
+        recipients = tuple(
+            self._routed(recipient, clean_sender) for recipient in envelope.recipients
+        )
+        resolution = _of_recipients(query, recipients)
+        if refusals and resolution.outcome == "deliver":
+            refusal = _refused(query, max(refusals, key=lambda r: r.code))
+            return replace(refusal, recipients=recipients)
+        return resolution
+
+    def _routed(self, address: str, sender: str, *, resolved: bool = False) -> Recipient:
+        """Return one recipient as the queue manager sees it.
+
+        *resolved*: show the address that the resolver gives, not the one in the queue file.
+        """
+        route = self._resolver.resolve(address, sender)
+        shown = route.recipient if resolved else address
+        return _judged(quote(shown) if shown else "<>", route)
+
+    def _traced(self, resolution: Resolution) -> Resolution:
+        return replace(resolution, trace=tuple(self._probes), warnings=tuple(self._warnings))
+
+    # --- senders -----------------------------------------------------------------------------
+
+    def sender_check(self, login: str, address: str, client: str | None = None) -> SenderVerdict:
+        """Return smtpd's verdict about *login* sending as *address*; see Senders.check."""
+        self._begin()
+        verdict = self._senders.check(login, address, client)
+        return replace(verdict, trace=tuple(self._probes), warnings=tuple(self._warnings))
+
+    def sender_owners(self, address: str) -> SenderOwners:
+        """Return who may send as *address* by smtpd_sender_login_maps."""
+        self._begin()
+        owners = self._senders.owners(address)
+        return replace(owners, trace=tuple(self._probes), warnings=tuple(self._warnings))
+
+
+def _internal(address: str) -> str:
+    return "" if address == "<>" else unquote(address)
+
+
+def _judged(address: str, route: Route) -> Recipient:
+    """Return what the queue manager does with a route."""
+    known = route.address_class
+    name = None if known is None else known.value
+    if route.failed:
+        text = "4.3.0 address resolver failure"
+        return _undelivered(address, name, "retry", text)
+    if route.bad_syntax:
+        return _undelivered(address, name, "error", "5.1.3 bad address syntax")
+    if route.transport in {"error", "retry"}:
+        return _undelivered(address, name, route.transport, route.nexthop)
+    return Recipient(address, name, route.transport, route.nexthop)
+
+
+def _undelivered(address: str, name: str | None, transport: str, nexthop: str) -> Recipient:
+    """Return a recipient that error(8) bounces or defers with the text of its next hop."""
+    outcome: Outcome = "defer" if transport == "retry" else "reject"
+    dsn, reason = split_status(nexthop, "4.0.0" if transport == "retry" else "5.0.0")
+    return Recipient(address, name, transport, nexthop, outcome, dsn, reason)
+
+
+def _of_recipients(query: str, recipients: tuple[Recipient, ...]) -> Resolution:
+    outcome = worst(tuple(recipient.outcome for recipient in recipients))
+    first = next((r for r in recipients if r.outcome == outcome), None)
+    if first is None:
+        return Resolution(query, outcome)
+    return Resolution(query, outcome, first.reason, first.dsn, recipients)
+
+
+def _refused(query: str, reply: Reply) -> Resolution:
+    return Resolution(
+        query,
+        "defer" if reply.temporary else "reject",
+        reply.text,
+        reply.dsn,
+        reply=reply.line,
+    )

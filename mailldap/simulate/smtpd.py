@@ -1,0 +1,196 @@
+"""What smtpd(8) asks about an address before it takes it.
+
+Source: Postfix 3.7, smtpd_resolve.c, smtpd_check_addr() and check_rcpt_maps() in
+smtpd_check.c; postconf(5), smtpd_reject_unlisted_recipient, reject_unlisted_sender.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailldap.postfix.words import fold
+from mailldap.simulate.lookup import ADDRESS, AddressSearch, Hit
+from mailldap.simulate.opened import Opened
+from mailldap.simulate.reply import RECIPIENT, SENDER, Reply, Wording, fit_status, split_status
+from mailldap.simulate.rewrite import Rewriting
+from mailldap.simulate.route import AddressClass, Resolver, Route
+from mailldap.simulate.smtp_syntax import Argument, Refusal, read_command
+from mailldap.simulate.virtual import override_options
+from mailldap.tables.base import Failed
+
+
+class Refused(Exception):
+    """smtpd answers with ``reply`` instead of accepting."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.line)
+        self.reply = reply
+
+
+#: The table, the code parameter and the words for each class whose users can be listed.
+_USERS = {
+    AddressClass.LOCAL: (
+        "local_recipient_maps",
+        "unknown_local_recipient_reject_code",
+        "local recipient table",
+    ),
+    AddressClass.VIRTUAL_MAILBOX: (
+        "virtual_mailbox_maps",
+        "unknown_virtual_mailbox_reject_code",
+        "virtual mailbox table",
+    ),
+    AddressClass.RELAY: (
+        "relay_recipient_maps",
+        "unknown_relay_recipient_reject_code",
+        "relay recipient table",
+    ),
+}
+
+
+class AddressChecks:
+    """smtpd's questions about addresses, with the rules of one configuration."""
+
+    def __init__(
+        self, opened: Opened, rewriting: Rewriting, search: AddressSearch, resolver: Resolver
+    ) -> None:
+        self._opened = opened
+        self._main = opened.main
+        self._rewriting = rewriting
+        self._search = search
+        self._resolver = resolver
+        self._routes: dict[tuple[str, str], Route] = {}
+        self.wording = Wording(self._main.get_bool("soft_bounce"), opened.utf8)
+
+    def read(self, verb: str, argument: str, *, smtputf8: bool = False) -> Argument:
+        """Return the address of MAIL FROM or RCPT TO; *verb* is "MAIL" or "RCPT".
+
+        *smtputf8*: the client asked for SMTPUTF8, without which domains must be ASCII. Raises
+        Refused with the reply to an argument that cannot be an address.
+        """
+        read = read_command(
+            verb,
+            argument,
+            line_limit=self._main.get_int("line_length_limit"),
+            utf8=self._opened.utf8,
+            strict=self._main.get_bool("strict_rfc821_envelopes"),
+        )
+        if isinstance(read, Refusal):
+            raise Refused(self._syntax(read.reply))
+        if not read.address:
+            return read
+        route = self.resolve(read.address)
+        domain = route.recipient.rpartition("@")[2]
+        if route.bad_syntax or not (smtputf8 or domain.isascii()):
+            which = "501 5.1.7 Bad sender" if verb == "MAIL" else "501 5.1.3 Bad recipient"
+            raise Refused(self._syntax(f"{which} address syntax"))
+        if not smtputf8 and not read.address.isascii() and self._main.get_bool("strict_smtputf8"):
+            raise Refused(self._syntax("553 5.6.7 Must declare SMTPUTF8 to send unicode address"))
+        return read
+
+    def _syntax(self, line: str) -> Reply:
+        code, dsn, text = line.split(" ", 2)
+        return self.wording.reject(int(code), dsn, text)
+
+    def resolve(self, address: str, other: str = "") -> Route:
+        """Return the route of an address with the recipient case folded.
+
+        *other* is the sender when a recipient is asked for, and the other way round; both are in
+        internal form.
+        """
+        route = self._routes.get((address, other))
+        if route is None:
+            route = self._resolver.resolve(
+                self._rewriting.internal(address), self._rewriting.internal(other)
+            )
+            route = replace(route, recipient=fold(route.recipient, utf8=self._opened.utf8))
+            self._routes[address, other] = route
+        return route
+
+    def resolve_or_refuse(self, address: str, other: str = "") -> Route:
+        """Return the route; raises Refused (try again) where the resolver failed."""
+        route = self.resolve(address, other)
+        if route.failed:
+            raise Refused(self.lookup_failure(address))
+        return route
+
+    def lookup_failure(self, address: str) -> Reply:
+        """Return what smtpd says when a table could not be asked about an address."""
+        return self.wording.reject(451, "4.3.0", f"<{address}>: Temporary lookup failure")
+
+    def server_error(self) -> Reply:
+        """Return what smtpd says when its configuration is at fault."""
+        return self.wording.reject(451, "4.3.5", "Server configuration error")
+
+    def find(self, parameter: str, key: str, address: str) -> Hit | None:
+        """Return what the tables of a parameter say of *key*, a resolved address.
+
+        Raises Refused where they cannot be asked; the reply names *address*.
+        """
+        hit = self._search.find(self._opened.maps(parameter), key, ADDRESS)
+        if isinstance(hit, Failed):
+            if hit.kind == "retry":
+                raise Refused(self.lookup_failure(address))
+            raise Refused(self.server_error())
+        return hit if isinstance(hit, Hit) else None
+
+    def unlisted(self, address: str, role: str, other: str = "") -> Reply | None:
+        """Return the refusal of an address that no table of its class lists, or None.
+
+        *role* is reply.SENDER or reply.RECIPIENT. Raises Refused where a table fails.
+        """
+        if "no_unknown_recipient_checks" in override_options(self._main):
+            return None
+        route = self.resolve_or_refuse(address, other)
+        aliases = ["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"]
+        if role == SENDER:
+            aliases.insert(1, "sender_canonical_maps")
+        if any(self.find(parameter, route.recipient, address) for parameter in aliases):
+            return None
+        if route.transport in {"error", "retry"}:
+            return self._by_error_transport(address, role, route)
+        users = _USERS.get(route.address_class or AddressClass.DEFAULT)
+        if users is None:
+            return None
+        parameter, code, table = users
+        if not self._main.get(parameter):
+            return None
+        if route.address_class is AddressClass.LOCAL and self._always_local(route.recipient):
+            return None
+        if self.find(parameter, route.recipient, address):
+            return None
+        return self.wording.reject(
+            self._main.get_int(code),
+            "5.1.0" if role == SENDER else "5.1.1",
+            f"<{address}>: {role} rejected: User unknown{self._in_table(table)}",
+        )
+
+    def _by_error_transport(self, address: str, role: str, route: Route) -> Reply:
+        retry = route.transport == "retry"
+        default = f"{4 if retry else 5}.1.{0 if role == SENDER else 1}"
+        dsn, text = split_status(route.nexthop, default)
+        code = 450 if retry else 550
+        if not retry and route.address_class is AddressClass.VIRTUAL_ALIAS:
+            code = self._main.get_int("unknown_virtual_alias_reject_code")
+        text = f"<{address}>: {role} rejected: {text}"
+        return self.wording.reject(code, fit_status(dsn, role), text)
+
+    def _in_table(self, table: str) -> str:
+        return f" in {table}" if self._main.get_bool("show_user_unknown_table_name") else ""
+
+    def _always_local(self, recipient: str) -> bool:
+        """Return whether the user exists in every local domain, tables or not."""
+        local = fold(recipient.rpartition("@")[0], utf8=self._opened.utf8)
+        double_bounce = self._main.get("double_bounce_sender")
+        names = {"postmaster", "mailer-daemon", fold(double_bounce, utf8=self._opened.utf8)}
+        return local in names
+
+    def recipient(self, address: str, sender: str = "") -> Reply | None:
+        """Return the refusal of a recipient that is not listed, or None.
+
+        ``postmaster`` alone is always welcome (RFC 5321 §4.5.1).
+        """
+        if fold(address, utf8=False) == "postmaster":
+            return None
+        if not self._main.get_bool("smtpd_reject_unlisted_recipient"):
+            return None
+        return self.unlisted(address, RECIPIENT, sender)
