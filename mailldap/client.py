@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Self
 
 from mailldap.config.secret import read_secret
@@ -16,13 +17,14 @@ from mailldap.ldap.entry import Entry
 from mailldap.ldap.ldif import format_change
 from mailldap.ldap.schema import Schema, default_schema, load_schema_file
 from mailldap.model.recipient import MailRecipient
+from mailldap.postfix.main_cf import MainCf
 from mailldap.provision import aliases, recipients, routing
 from mailldap.provision.dry_run import DryRun
 from mailldap.provision.result import Result
-from mailldap.simulate.result import Resolution, RouteResult
 from mailldap.simulate.generated import generated_postfix
+from mailldap.simulate.result import Resolution
 from mailldap.simulate.simulator import Simulator
-from mailldap.tables.base import Answer, Table
+from mailldap.tables.base import Answer, Table, TableContext
 from mailldap.tables.open import open_table
 
 
@@ -219,7 +221,6 @@ class MailDirectory:
         self.aliases = Aliases(chosen, settings)
         self.routing = Routing(chosen)
         self._simulator: Simulator | None = None
-        self._table: Table | None = None
 
     @classmethod
     def open(cls, settings: Settings, *, dry_run: bool = False) -> Self:
@@ -240,16 +241,12 @@ class MailDirectory:
         """
         return self.simulator.resolve(address)
 
-    def route(self, address: str, sender: str | None = None) -> RouteResult:
+    def route(self, address: str, sender: str | None = None) -> Resolution:
         """Return class, transport and next hop of one address, without alias expansion."""
         return self.simulator.route(address, sender)
 
     def lookup(self, key: str) -> Answer:
         """Return what the generated alias table answers for *key*, as postmap -q would."""
-        simulator = self.simulator
-        if self._table is None:
-            (spec,) = simulator.main.get_maps("virtual_alias_maps")
-            self._table = open_table(spec, simulator.context)
         return self._table.get(key)
 
     @property
@@ -259,8 +256,18 @@ class MailDirectory:
         Its tables ask this directory, as Postfix's own identity. Raises ConfigError.
         """
         if self._simulator is None:
-            self._simulator = generated_postfix(self.settings, self._opener())
+            self._simulator = Simulator(*self._generated)
         return self._simulator
+
+    @cached_property
+    def _generated(self) -> tuple[MainCf, TableContext]:
+        return generated_postfix(self.settings, self._opener())
+
+    @cached_property
+    def _table(self) -> Table:
+        main, context = self._generated
+        (spec,) = main.get_maps("virtual_alias_maps")
+        return open_table(spec, context)
 
     def _opener(self) -> SessionOpener:
         if is_file(self.settings.uris):

@@ -49,25 +49,26 @@ def lookup(
 ) -> None:
     """Ask tables as ``postmap -q`` does; without --table, virtual_alias_maps."""
     run = run_of(ctx)
-    from mailldap.tables.open import open_maps
+    from mailldap.postfix.words import split_braced
+    from mailldap.tables.open import Lookup
 
     context = table_context(
         run, config_directory(run, directory), fold=not keep_case, version=version
     )
     specs = [_typed(name) for name in tables or []]
     if not specs:
-        specs = [context.parameter("virtual_alias_maps") or ""]
-    if not any(specs):
+        specs = split_braced(context.parameter("virtual_alias_maps") or "")
+    if not specs:
         raise ConfigError(
             "no table is named, and virtual_alias_maps is empty",
             hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
         )
-    maps = open_maps(specs, context)
-    if keys == ["-"]:
-        leave(_bulk(run, maps.find_many(_stdin_keys()), alone=False))
-    if "-" in keys:
+    bulk = keys == ["-"]
+    if "-" in keys and not bulk:
         raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
-    leave(_bulk(run, ((key, maps.find(key)) for key in keys), alone=len(keys) == 1))
+    asked = Lookup(specs, context)
+    wanted = _stdin_keys() if bulk else iter(keys)
+    leave(_answers(run, ((key, asked.get(key)) for key in wanted), alone=len(keys) == 1 and not bulk))
 
 
 def _typed(name: str) -> str:
@@ -82,7 +83,7 @@ def _stdin_keys() -> Iterator[str]:
         yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 
 
-def _bulk(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> int:
+def _answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> int:
     """Print the answers and return the exit status."""
     from mailldap.tables.base import Failed, Found
 
