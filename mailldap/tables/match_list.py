@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailldap.errors import ConfigError
+from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import decode
 from mailldap.postfix.words import fold, next_word
 from mailldap.tables.base import Failed, Found, Table, TableContext
+from mailldap.tables.simple import UnavailableTable
 
 #: Opens the table of a ``type:name`` item.
 Opener = Callable[[str, TableContext], Table]
@@ -51,8 +52,7 @@ def _read(
         if not item:
             raise ConfigError(f"{parameter}: no pattern after '!'", hint="write !name")
         if item.startswith("/"):
-            for line in _lines(item, context):
-                patterns += _read(parameter, line, context, opener, wanted=match)
+            patterns += _from_file(item, parameter, context, opener, wanted=match)
         elif ":" in item and not item.startswith("["):
             patterns.append(Pattern(item, match, opener(item, context)))
         else:
@@ -60,12 +60,23 @@ def _read(
     return patterns
 
 
-def _lines(path: str, context: TableContext) -> list[str]:
+def _from_file(
+    path: str, parameter: str, context: TableContext, opener: Opener, *, wanted: bool
+) -> list[Pattern]:
     try:
         text = decode(context.read_file(path))
     except OSError as error:
-        raise ConfigError(f"open file {path}: {error.strerror}", file=path) from error
-    return [line for line in text.split("\n") if not line.startswith("#")]
+        reason = f"open file {path}: {error.strerror}"
+        if not context.daemon:
+            raise TableUnavailable(reason) from error
+        context.warn(reason)
+        # What takes the file's place is not negated.
+        return [Pattern(path, True, UnavailableTable(f"non-existent:{path}", reason, context))]
+    patterns: list[Pattern] = []
+    for line in text.split("\n"):
+        if not line.startswith("#"):
+            patterns += _read(parameter, line, context, opener, wanted=wanted)
+    return patterns
 
 
 def match_string(patterns: list[Pattern], text: str, context: TableContext) -> bool | Failed:

@@ -87,7 +87,7 @@ def rule_lines(kind: str, path: str, context: TableContext) -> list[LogicalLine]
         try:
             text = decode(context.read_file(path))
         except OSError as error:
-            raise TableUnavailable(f"open {path}: {error.strerror}", file=path) from error
+            raise TableUnavailable(f"open {path}: {error.strerror}") from error
     return list(logical_lines(text, path, context.warn))
 
 

@@ -38,7 +38,7 @@ class FileSource:
         try:
             text = decode(context.read_file(path))
         except OSError as error:
-            raise TableUnavailable(f"open {path}: {error.strerror}", file=path) from error
+            raise TableUnavailable(f"open {path}: {error.strerror}") from error
         self._path = path
         self._settings = {s.name: s for s in parse_settings(text, path, context.warn)}
 

@@ -80,7 +80,7 @@ def open_texthash(path: str, context: TableContext) -> TextTable:
     try:
         text = decode(context.read_file(path))
     except OSError as error:
-        raise TableUnavailable(f"open database {path}: {error.strerror}", file=path) from error
+        raise TableUnavailable(f"open database {path}: {error.strerror}") from error
     return TextTable("texthash", path, context, read_entries(text, path, context))
 
 
