@@ -9,6 +9,7 @@ import pytest
 
 from tests.containers import (
     IN_CI,
+    Ds389,
     Engine,
     Lab,
     LocalSlapd,
@@ -18,7 +19,9 @@ from tests.containers import (
     free_port,
 )
 
-CONTAINER_FIXTURES = {"engine", "lab", "pki", "slapd", "slapd_factory", "slapd_unique"}
+CONTAINER_FIXTURES = {
+    "ds389", "engine", "lab", "pki", "slapd", "slapd_factory", "slapd_unique", "stack",
+}  # fmt: skip
 
 # A slow machine is no fault of the code; a failure can be run again from what is printed.
 hypothesis.settings.register_profile("mailldap", deadline=None, print_blob=True)
@@ -138,7 +141,7 @@ def slapd_factory(engine: Engine | None) -> Iterator[Callable[..., Slapd]]:
         else:
             _needs("slapd")
             place = LocalSlapd(env, port)
-        server = Slapd(place, port, suffix, unique)
+        server = Slapd(place, port, suffix, unique=unique)
         server.tls_uri = f"ldaps://127.0.0.1:{tls_port}" if tls else None
         made.append(server)
         return server
@@ -158,6 +161,22 @@ def slapd(slapd_factory: Callable[..., Slapd]) -> Slapd:
 def slapd_unique(slapd_factory: Callable[..., Slapd]) -> Slapd:
     """The same with slapo-unique."""
     return slapd_factory(unique=True)
+
+
+@pytest.fixture(scope="session")
+def ds389(engine: Engine | None) -> Iterator[Ds389]:
+    """A real 389 Directory Server with its own mailRecipient schema; like `slapd`, `reset()` it."""
+    if engine is None:
+        pytest.skip("no container engine for 389 Directory Server")
+    port = free_port()
+    place = engine.run(
+        "ds389",
+        env={"PORT": str(port), "LISTEN": "127.0.0.1", "ADMIN_PASSWORD": Ds389.admin_password},
+        options=["--network", "host"],
+    )
+    server = Ds389(place, port, "dc=example,dc=com", unique=False)
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

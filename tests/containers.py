@@ -35,10 +35,7 @@ class NoEngineError(Exception):
 
 def load(name: str) -> bytes:
     """The content of ldif/NAME.ldif: base, example, broken."""
-    path = ROOT / "ldif" / f"{name}.ldif"
-    if not path.exists():
-        path = DOCKER / "openldap" / "interim" / "ldif" / f"{name}.ldif"
-    return path.read_bytes()
+    return (ROOT / "ldif" / f"{name}.ldif").read_bytes()
 
 
 def free_port() -> int:
@@ -389,16 +386,20 @@ class Slapd:
     admin_password = "secret"
 
     def __init__(
-        self, place: "Container | LocalSlapd", port: int, suffix: str, unique: bool
+        self, place: "Container | LocalSlapd", port: int, suffix: str, *, unique: bool
     ) -> None:
         self.place = place
         self.port = port
         self.uri = f"ldap://127.0.0.1:{port}"
-        self.base = suffix
-        self.admin_dn = f"cn=admin,{suffix}"
-        self.unique = unique
         self.tls_uri: str | None = None
+        self.base = suffix
+        self.admin_dn = self._admin(suffix)
+        self.unique = unique
         self.wait()
+
+    @staticmethod
+    def _admin(suffix: str) -> str:
+        return f"cn=admin,{suffix}"
 
     def wait(self) -> None:
         """Waits until the server answers."""
@@ -411,11 +412,15 @@ class Slapd:
         through the server, as its administrator: overlays judge each entry.
         """
         content = load("base") if ldif is None else ldif
-        env = {"SUFFIX": self.base, "ADMIN_PASSWORD": self.admin_password}
+        env = {
+            "SUFFIX": self.base,
+            "ADMIN_PASSWORD": self.admin_password,
+            "PORT": str(self.port),
+        }
         done = self.place.exec(["directory-reset"], content, env)
         if done.returncode:
             words = done.stderr.decode(errors="replace")
-            raise AssertionError(f"{words}\nslapd's last words:\n{self.logs()[-1500:]}")
+            raise AssertionError(f"{words}\nthe server's last words:\n{self.logs()[-1500:]}")
 
     def exec(
         self,
@@ -454,6 +459,26 @@ class Slapd:
     def remove(self) -> None:
         """Removes the server and its data."""
         self.place.remove()
+
+
+class Ds389(Slapd):
+    """A real 389 Directory Server, with the same handles."""
+
+    admin_password = "secret-password"
+
+    @staticmethod
+    def _admin(suffix: str) -> str:
+        return "cn=Directory Manager"
+
+    def wait(self) -> None:
+        """Waits until the server answers that stays; another one sets the instance up before."""
+
+        def stays() -> bool:
+            if not ldap_answers(self.port):
+                return False
+            return self.place.exec(["cat", "/proc/1/comm"]).stdout == b"ns-slapd\n"
+
+        self.place.wait(stays, self.uri)
 
 
 class Lab:

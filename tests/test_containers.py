@@ -96,3 +96,12 @@ def test_the_lab_has_the_real_programs_and_reaches_the_directory(lab, slapd):
     assert (done.returncode, done.stdout) == (0, b"john.smith@mail1.internal\n"), done.stderr
     types = lab.exec(["postconf", "-m"]).stdout.split()
     assert {b"ldap", b"pcre", b"lmdb", b"cdb", b"hash", b"texthash"} <= set(types)
+
+
+def test_389_has_the_same_handles(ds389):
+    search = ["ldapsearch", "-x", "-LLL", "-H", ds389.uri, "-b", ds389.base]
+    ds389.reset(load("example"))
+    found = ds389.exec([*search, "(mail=SAMPLE@example.com)", "mailRoutingAddress"])
+    assert b"mailRoutingAddress: john.smith@mail1.internal" in found.stdout
+    ds389.reset()
+    assert ds389.exec([*search, "1.1"]).stdout.count(b"dn: ") == 2

@@ -181,7 +181,7 @@ The scenario runs. Look around in it:
   {engine} exec -it {mx} bash                              the MX (its log: {engine} logs -f {mx})
   {engine} exec {mx} mailldap resolve -c /etc/postfix sample.user@example.com
   {engine} exec {outside} swaks --server mx.example.com --to sample.user@example.com
-  {engine} exec -it {mail1} imtest -u john.smith -a john.smith 127.0.0.1   password: pw-john.smith
+  {engine} exec {mail1} sh -c 'find /var/spool/cyrus/mail -name "*." -exec cat {{}} +'   what has arrived
 Systems: {systems}
 make stack-down ends it.
 """
