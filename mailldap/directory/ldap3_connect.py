@@ -12,7 +12,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPExceptionError
+from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
 
 from mailldap.directory.ldap3_errors import convert
 from mailldap.directory.uri import ServerUri
@@ -67,7 +67,7 @@ def connect(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
             _start_tls(connection, uri, options)
         if options.bind_dn or options.sasl_external:
             options.check_cleartext(uri, secured=connection.tls_started or uri.scheme != "ldap")
-            connection.bind(read_server_info=False)
+            _bind(connection, uri, options)
     except Exception as error:
         if connection is not None:
             connection.strategy.close()
@@ -104,6 +104,17 @@ def _connection(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
     )
 
 
+def _bind(connection: Any, uri: ServerUri, options: ServerOptions) -> None:
+    try:
+        connection.bind(read_server_info=False)
+    except LDAPException as error:
+        ours = convert(_plain(error), str(uri))
+        if isinstance(ours, LdapRefusal):
+            who = "SASL EXTERNAL" if options.sasl_external else options.bind_dn
+            ours.hint = f"it refused the bind as {who} to {uri}"
+        raise ours from error
+
+
 def _start_tls(connection: Any, uri: ServerUri, options: ServerOptions) -> None:
     try:
         connection.start_tls(read_server_info=False)
@@ -118,5 +129,7 @@ def _plain(error: LDAPException) -> LDAPException:
     """Return the one reason behind ldap3's list of reasons, one an address."""
     if len(error.args) == 2 and isinstance(error.args[1], list) and error.args[1]:
         reasons = dict.fromkeys(str(reason) for reason, _address in error.args[1])
-        return type(error)("; ".join(reasons)) if isinstance(error, LDAPExceptionError) else error
+        return LDAPSocketOpenError("; ".join(reasons))
+    if error.args == ("invalid server address",):
+        return LDAPSocketOpenError("the name does not resolve")
     return error

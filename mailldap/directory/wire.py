@@ -56,6 +56,9 @@ PAGED_RESULTS = "1.2.840.113556.1.4.319"
 #: RFC 3296: referral objects as ordinary entries.
 MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"
 
+#: RFC 4511 §4.1.1.1.
+MAX_INT = 0x7FFFFFFF
+
 _MOD_OPS = {ModOp.ADD: 0, ModOp.DELETE: 1, ModOp.REPLACE: 2}
 
 
@@ -281,6 +284,8 @@ def parse_message(buffer: bytes, at: int, end: int) -> Message:
     if stop != end:
         raise ber.DecodingError("bytes after the message")
     message_id, at = ber.read_integer(buffer, start, stop)
+    if not 0 <= message_id <= MAX_INT:
+        raise ber.DecodingError(f"message id {message_id}")
     tag, start, after = ber.read_header(buffer, at, stop)
     controls = _controls(buffer, after, stop) if after != stop else ()
     return Message(message_id, tag, buffer, start, after, controls)
