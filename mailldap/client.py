@@ -28,7 +28,7 @@ from mailldap.tables.base import Answer, Table, TableContext
 from mailldap.tables.open import open_table
 
 
-def open_writer(settings: Settings) -> Writer:
+def open_writer(settings: Settings, *, need_base: bool = True) -> Writer:
     """Return the directory that *settings* name, with the base that it has when they name none.
 
     Raises ConfigError, SecretExposed, Unreachable, CouldNotAsk or LdapRefusal.
@@ -43,7 +43,7 @@ def open_writer(settings: Settings) -> Writer:
         schema = embedded_schema(settings)
         return open_directory(settings.uris, base=settings.base, schema=schema)
     options = server_options(settings)
-    if settings.base:
+    if settings.base or not need_base:
         return open_directory(settings.uris, base=settings.base, **options)
     with closing(open_directory(settings.uris, **options)) as server:
         root = server.get("", ("namingContexts",))
@@ -223,12 +223,13 @@ class MailDirectory:
         self._simulator: Simulator | None = None
 
     @classmethod
-    def open(cls, settings: Settings, *, dry_run: bool = False) -> Self:
+    def open(cls, settings: Settings, *, dry_run: bool = False, need_base: bool = True) -> Self:
         """Return the directory that *settings* name; with *dry_run* nothing is written.
 
+        Without *need_base* a server is not asked for its suffix where the settings name none.
         Raises ConfigError, Unreachable, CouldNotAsk or LdapRefusal.
         """
-        return cls(open_writer(settings), settings, dry_run=dry_run)
+        return cls(open_writer(settings, need_base=need_base), settings, dry_run=dry_run)
 
     def planned_ldif(self) -> str:
         """Return the changes that a dry run has collected, as LDIF."""

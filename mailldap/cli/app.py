@@ -22,8 +22,8 @@ from mailldap.cli.run import FORMATS, Options, Run, fail, run_of, warn, write
 from mailldap.errors import MailldapError, UsageError
 from mailldap.version import __version__
 
-#: Errors of the command line parser itself.
-_PARSER_ERROR = typer.BadParameter.__mro__[2]
+#: ClickException: what the command line parser itself raises. typer exports its leaves only.
+_PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 _EX_SOFTWARE = 70
 
 app = typer.Typer(

@@ -47,28 +47,34 @@ def lookup(
     ] = False,
     version: PostfixVersion = "debian",
 ) -> None:
-    """Ask tables as ``postmap -q`` does; without --table, virtual_alias_maps."""
+    """Ask tables as ``postmap -q`` does.
+
+    Without --table those of virtual_alias_maps are asked, or the table that the configuration
+    would generate where there is no Postfix.
+    """
     run = run_of(ctx)
     from mailldap.postfix.words import split_braced
     from mailldap.tables.open import Lookup
 
-    context = table_context(
-        run, config_directory(run, directory), fold=not keep_case, version=version
-    )
+    chosen = config_directory(run, directory)
+    context = table_context(run, chosen, fold=not keep_case, version=version)
     specs = [_typed(name) for name in tables or []]
     if not specs:
         specs = split_braced(context.parameter("virtual_alias_maps") or "")
-    if not specs:
+    bulk = keys == ["-"]
+    if "-" in keys and not bulk:
+        raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
+    if specs:
+        ask = Lookup(specs, context).get
+    elif chosen is None and run.settings.uris:
+        ask = run.connect().lookup
+    else:
         raise ConfigError(
             "no table is named, and virtual_alias_maps is empty",
             hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
         )
-    bulk = keys == ["-"]
-    if "-" in keys and not bulk:
-        raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
-    asked = Lookup(specs, context)
     wanted = _stdin_keys() if bulk else iter(keys)
-    leave(_answers(run, ((key, asked.get(key)) for key in wanted), alone=len(keys) == 1 and not bulk))
+    leave(_answers(run, ((key, ask(key)) for key in wanted), alone=len(keys) == 1 and not bulk))
 
 
 def _typed(name: str) -> str:

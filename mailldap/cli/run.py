@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -71,11 +71,13 @@ class Run:
 
         return getpass.getpass(prompt)
 
-    def connect(self) -> MailDirectory:
+    def connect(self, *, need_base: bool = True) -> MailDirectory:
         """Return the directory of the settings, opened; with ``-n`` one that only pretends."""
         from mailldap.client import MailDirectory
 
-        return MailDirectory.open(self.settings, dry_run=self.options.dry_run)
+        return MailDirectory.open(
+            self.settings, dry_run=self.options.dry_run, need_base=need_base
+        )
 
     def talk(self, text: str) -> None:
         """Say something to the person on stderr, with ``-v`` only."""
@@ -137,8 +139,3 @@ def run_of(ctx: typer.Context) -> Run:
 def leave(status: int) -> NoReturn:
     """End the command with *status*."""
     raise typer.Exit(status)
-
-
-def worst(statuses: Sequence[int]) -> int:
-    """Return the worst exit status of several queries: 78 before 75 before 1 before 0."""
-    return max(statuses, default=0)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mailldap.cli.run import leave, run_of, write
+from mailldap.cli.run import leave, run_of
 from mailldap.errors import UsageError
+from mailldap.output.escape import visible
 
 schema = typer.Typer(no_args_is_help=True, help="The mailRecipient schema.")
 
@@ -17,3 +18,82 @@ def register(app: typer.Typer) -> None:
     app.add_typer(schema, name="schema")
     app.command("status")(status)
     app.command("whoami")(whoami)
+
+
+_EDITION = typer.Option(
+    "--beside-misc", help="the variant for servers that have OpenLDAP's misc.schema"
+)
+
+
+@schema.command("show")
+def show(
+    ctx: typer.Context,
+    form: Annotated[
+        str, typer.Option("--form", help="schema (slapd.conf) or ldif (cn=config)")
+    ] = "schema",
+    beside_misc: Annotated[bool, _EDITION] = False,
+) -> None:
+    """Print the schema as a server loads it."""
+    from mailldap.admin.schema import Edition, Form, schema_text
+
+    run = run_of(ctx)
+    if form not in set(Form):
+        raise UsageError(f"--form {form}: no such form", hint="schema or ldif")
+    edition = Edition.MISC if beside_misc else Edition.FULL
+    wanted = Form.LDIF if run.options.output == "ldif" else Form(form)
+    text = schema_text(wanted, edition)
+    run.emit({"version": 1, "form": wanted.value, "text": text}, text, text)
+
+
+@schema.command("check")
+def check(ctx: typer.Context) -> None:
+    """Say by OID what schema the server has; exit 1 where it does not serve."""
+    from mailldap.admin.schema import check_schema
+    from mailldap.output.jsonform import schema_form
+    from mailldap.output.text import schema_report_text
+
+    run = run_of(ctx)
+    with run.connect(need_base=False) as mail:
+        report = check_schema(mail.directory)
+    run.emit(schema_form(report), lambda: schema_report_text(report))
+    leave(0 if report.usable else 1)
+
+
+@schema.command("install")
+def install(ctx: typer.Context, beside_misc: Annotated[bool, _EDITION] = False) -> None:
+    """Load the schema into a running OpenLDAP: -H ldapi:/// -Y EXTERNAL."""
+    from mailldap.admin.schema import Edition, install_schema, plan_install
+    from mailldap.ldap.ldif import format_change
+
+    run = run_of(ctx)
+    edition = Edition.MISC if beside_misc else None
+    with run.connect(need_base=False) as mail:
+        act = plan_install if run.options.dry_run else install_schema
+        plan = act(mail.directory, edition)
+    ldif = "".join(map(format_change, plan.changes))
+    form = {"version": 1, "message": plan.text, "ldif": ldif, "dry_run": run.options.dry_run}
+    run.emit(form, ldif if run.options.dry_run else f"{visible(plan.text)}\n", ldif)
+
+
+def status(ctx: typer.Context) -> None:
+    """Show each server: reachable, product, base, schema, recipients, replication."""
+    from mailldap.admin.status import status as look
+    from mailldap.output.jsonform import status_form
+    from mailldap.output.text import status_text
+
+    run = run_of(ctx)
+    report = look(run.settings)
+    run.emit(status_form(report), lambda: status_text(report))
+    leave(report.exit_status)
+
+
+def whoami(ctx: typer.Context) -> None:
+    """Show as whom the directory sees this command."""
+    from mailldap.admin.whoami import whoami as ask
+
+    run = run_of(ctx)
+    with run.connect(need_base=False) as mail:
+        name = ask(mail.directory)
+        uri = mail.directory.uri
+    run.talk(uri)
+    run.emit({"version": 1, "uri": uri, "identity": name}, f"{visible(name)}\n")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from mailldap.admin.schema import SchemaReport
 from mailldap.audit.finding import Finding
 from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
 from mailldap.ldap.entry import Entry
@@ -183,5 +184,30 @@ def findings_form(findings: Iterable[Finding]) -> Form:
                 "fix": f.fix,
             }
             for f in findings
+        ],
+    }
+
+
+def schema_form(report: SchemaReport) -> Form:
+    """Return the shape of ``schema check``."""
+    return {
+        "version": VERSION,
+        "uri": report.uri,
+        "server": report.server,
+        "variant": report.variant.value,
+        "usable": report.usable,
+        "problems": list(report.problems),
+        "hint": report.hint,
+        "elements": [
+            {
+                "name": e.name,
+                "oid": e.oid,
+                "state": e.state.value,
+                "found_name": e.found_name,
+                "found_oid": e.found_oid,
+                "equality": e.equality,
+                "single_value": e.single_value,
+            }
+            for e in report.elements
         ],
     }

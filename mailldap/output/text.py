@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailldap.admin.schema import SchemaReport
 from mailldap.audit.finding import Finding
 from mailldap.ldap.entry import Entry
 from mailldap.output.escape import visible
@@ -121,4 +122,13 @@ def findings_text(findings: Sequence[Finding]) -> str:
         lines.append(f"{visible(where)}: {f.severity}: {visible(f.message)} [{f.code}]\n")
         if f.fix:
             lines.append(f"  mend: {visible(f.fix)}\n")
+    return "".join(lines)
+
+
+def schema_report_text(report: SchemaReport) -> str:
+    """Return what the server has of the schema: the variant, and what is not as it should be."""
+    lines = [f"{visible(report.uri)}: {visible(report.server)}, schema {report.variant.value}\n"]
+    lines += [f"  {visible(problem)}\n" for problem in report.problems]
+    if report.hint:
+        lines.append(f"  mend: {visible(report.hint)}\n")
     return "".join(lines)
