@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailldap.cli.run import leave, run_of, warn, write
+from mailldap.cli.run import run_of, write
 
 importing = typer.Typer(no_args_is_help=True, help="Bring entries and changes in, in bulk.")
 exporting = typer.Typer(no_args_is_help=True, help="Bring entries out, in bulk.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from mailldap.cli.run import Run, leave, run_of, warn, write
-from mailldap.errors import ConfigError, MailldapError, UsageError
+from mailldap.errors import ConfigError, UsageError
 from mailldap.output.escape import visible
 
 if TYPE_CHECKING:

@@ -75,9 +75,7 @@ class Run:
         """Return the directory of the settings, opened; with ``-n`` one that only pretends."""
         from mailldap.client import MailDirectory
 
-        return MailDirectory.open(
-            self.settings, dry_run=self.options.dry_run, need_base=need_base
-        )
+        return MailDirectory.open(self.settings, dry_run=self.options.dry_run, need_base=need_base)
 
     def talk(self, text: str) -> None:
         """Say something to the person on stderr, with ``-v`` only."""

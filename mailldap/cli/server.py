@@ -10,6 +10,8 @@ from mailldap.cli.run import leave, run_of
 from mailldap.errors import UsageError
 from mailldap.output.escape import visible
 
+_UNREACHABLE = 69
+
 schema = typer.Typer(no_args_is_help=True, help="The mailRecipient schema.")
 
 
@@ -76,15 +78,21 @@ def install(ctx: typer.Context, beside_misc: Annotated[bool, _EDITION] = False) 
 
 
 def status(ctx: typer.Context) -> None:
-    """Show each server: reachable, product, base, schema, recipients, replication."""
+    """Show each server: reachable, product, base, schema, recipients, replication.
+
+    Exit 0 when all is well, 1 when something is wrong, 69 when no server answers.
+    """
     from mailldap.admin.status import status as look
     from mailldap.output.jsonform import status_form
     from mailldap.output.text import status_text
 
     run = run_of(ctx)
-    report = look(run.settings)
+    with run.connect(need_base=False) as mail:
+        report = look(mail.directory)
     run.emit(status_form(report), lambda: status_text(report))
-    leave(report.exit_status)
+    if not report.reachable:
+        leave(_UNREACHABLE)
+    leave(1 if any(server.problems for server in report.servers) else 0)
 
 
 def whoami(ctx: typer.Context) -> None:
@@ -93,7 +101,7 @@ def whoami(ctx: typer.Context) -> None:
 
     run = run_of(ctx)
     with run.connect(need_base=False) as mail:
-        name = ask(mail.directory)
-        uri = mail.directory.uri
-    run.talk(uri)
-    run.emit({"version": 1, "uri": uri, "identity": name}, f"{visible(name)}\n")
+        found = ask(mail.directory)
+    run.talk(found.uri)
+    form = {"version": 1, "uri": found.uri, "identity": found.authzid}
+    run.emit(form, f"{visible(found.text)}\n")

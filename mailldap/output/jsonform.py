@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mailldap.admin.schema import SchemaReport
+from mailldap.admin.status import Status
 from mailldap.audit.finding import Finding
 from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
 from mailldap.ldap.entry import Entry
@@ -209,5 +210,34 @@ def schema_form(report: SchemaReport) -> Form:
                 "single_value": e.single_value,
             }
             for e in report.elements
+        ],
+    }
+
+
+def status_form(status: Status) -> Form:
+    """Return the shape of ``status``."""
+    return {
+        "version": VERSION,
+        "base": status.base,
+        "reachable": status.reachable,
+        "notes": list(status.notes),
+        "servers": [
+            {
+                "uri": s.uri,
+                "error": s.error,
+                "seconds": s.seconds,
+                "product": s.product,
+                "server_version": s.version,
+                "identity": s.identity,
+                "suffixes": list(s.suffixes),
+                "base_found": s.base_found,
+                "recipients": s.recipients,
+                "recipients_complete": s.recipients_complete,
+                "transactions": s.transactions,
+                "schema": s.schema.variant.value if s.schema else None,
+                "lag": s.lag,
+                "problems": list(s.problems),
+            }
+            for s in status.servers
         ],
     }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailldap.admin.protection import Protection
 from mailldap.admin.schema import SchemaReport
+from mailldap.admin.status import Status
 from mailldap.audit.finding import Finding
 from mailldap.ldap.entry import Entry
 from mailldap.output.escape import visible
@@ -132,3 +134,33 @@ def schema_report_text(report: SchemaReport) -> str:
     if report.hint:
         lines.append(f"  mend: {visible(report.hint)}\n")
     return "".join(lines)
+
+
+def status_text(status: Status) -> str:
+    """Return a paragraph a server, what is wrong with it marked with ``!``, then the notes."""
+    lines = []
+    for s in status.servers:
+        lines.append(f"{visible(s.uri)}: {'unreachable' if s.error else 'ok'}\n")
+        facts = [
+            ("server", " ".join(word for word in (s.product, s.version) if word)),
+            ("identity", s.identity),
+            ("suffixes", "; ".join(s.suffixes)),
+            ("recipients", s.recipients),
+            ("schema", s.schema.variant.value if s.schema else None),
+            ("unique", _unique_text(s.protection) if s.protection else None),
+            ("behind", f"{s.lag:g} s" if s.lag is not None else None),
+        ]
+        lines += [f"  {name:<11}{visible(str(x))}\n" for name, x in facts if x not in {None, ""}]
+        lines += [f"  ! {visible(problem)}\n" for problem in s.problems]
+    lines += [f"{visible(note)}\n" for note in status.notes]
+    return "".join(lines)
+
+
+def _unique_text(protection: Protection) -> str:
+    """Return what makes the server itself refuse a second owner."""
+    return "; ".join(
+        f"{rule.by} on {', '.join(rule.attributes)}"
+        + (", across them" if rule.across else "")
+        + (", serialized" if rule.serialized else "")
+        for rule in protection.unique
+    )
