@@ -261,8 +261,15 @@ class Container:
         return self.inspect("{{.State.Running}}") == "true"
 
     def logs(self) -> str:
-        done = self.engine.call("logs", self.name, check=False)
-        return (done.stdout + done.stderr).decode(errors="replace")
+        """Everything it printed, in order: what comes later is at the end."""
+        done = subprocess.run(
+            [self.engine.program, "logs", self.name],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        return done.stdout.decode(errors="replace")
 
     def start(self) -> None:
         self.engine.call("start", self.name)

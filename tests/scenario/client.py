@@ -1,7 +1,7 @@
 """Runs inside the network: mail clients. Operations as a JSON list on stdin, answers on stdout.
 
 send     {"host", "port", "sender", "recipients", "subject", "helo", "login": [user, password],
-          "tls": CA file}       answers {"mail": [code, text], "rcpt": [[code, text], …],
+          "tls": CA file, "until": "rcpt"}   answers {"mail": [code, text], "rcpt": [[code, text], …],
                                 "data": [code, text], "auth": [code, text]}; null: not reached
 mailbox  {"user", "subjects", "seconds"}   waits for messages with these subjects in the user's INBOX
                                 at mail1; answers {subject: [headers of each message]}
@@ -21,7 +21,15 @@ def text(reply):
 
 
 def send(
-    host, sender, recipients, port=25, subject="", helo="out.elsewhere.test", login=None, tls=None
+    host,
+    sender,
+    recipients,
+    port=25,
+    subject="",
+    helo="out.elsewhere.test",
+    login=None,
+    tls=None,
+    until="data",
 ):
     answer = {"mail": None, "rcpt": [], "data": None, "auth": None}
     with smtplib.SMTP(host, port, local_hostname=helo, timeout=90) as smtp:
@@ -38,7 +46,7 @@ def send(
         if answer["mail"][0] != 250:
             return answer
         answer["rcpt"] = [text(smtp.rcpt(address)) for address in recipients]
-        if any(code == 250 for code, _ in answer["rcpt"]):
+        if until == "data" and any(code == 250 for code, _ in answer["rcpt"]):
             to = ", ".join(recipients)
             lines = [f"From: <{sender}>", f"To: {to}", f"Subject: {subject}", "", "Hello."]
             answer["data"] = text(smtp.data("\r\n".join(lines)))

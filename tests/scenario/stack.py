@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +130,68 @@ class Stack:
         done = self.run(at, "python3", "-c", CLIENT, input=json.dumps(operations).encode())
         return json.loads(done.stdout)
 
+    def administer(self, *args: str, uri: str = "ldap://ldap1.internal", status: int = 0) -> str:
+        """mailldap as the directory's administrator, from the MX; gives its standard output."""
+        password = "/root/ldap-password"
+        if self["mx"].exec(["test", "-e", password]).returncode:
+            self.put("mx", password, "secret\n", "600")
+        who = ["-b", "dc=example,dc=com", "-D", "cn=admin,dc=example,dc=com", "-y", password]
+        options = ["--allow-cleartext-password", "-H", uri, *who]
+        done = self.run(
+            "mx", "sh", "-c", 'cd / && exec mailldap "$@"', "-", *options, *args, status=status
+        )
+        return done.stdout.decode()
+
     def put(self, name: str, path: str, content: str, mode: str = "644") -> None:
         """Writes a file on a host, dated back so that Postfix does not wait for it to settle."""
-        script = 'cat >"$1.new" && chmod "$2" "$1.new" && touch -d "-1 minute" "$1.new" && mv "$1.new" "$1"'
+        script = (
+            'umask 077; cat >"$1.new"; chmod "$2" "$1.new"; touch -d "-1 minute" "$1.new";'
+            ' mv "$1.new" "$1"'
+        )
         self.run(name, "sh", "-c", script, "-", path, mode, input=content.encode())
 
-    def reload(self, name: str) -> None:
-        """`postfix reload`, and waits until new processes have the new configuration.
+    def get(self, name: str, path: str) -> str:
+        """The content of a file on a host."""
+        return self.run(name, "cat", path).stdout.decode()
 
-        master kills its children when it has read the files; it says so in its log.
+    def reload(self, name: str) -> None:
+        """`postfix reload`, and waits until no process is left that has the old configuration."""
+        children = ["pgrep", "-P", "1", "smtpd|cleanup|trivial|smtp|lmtp|pipe|local|qmgr|proxymap"]
+        before = set(self.run(name, *children, status=None).stdout.split())
+        self.run(name, "sh", "-c", 'touch -d "-1 minute" /etc/postfix/*; postfix reload')
+        wait_until(
+            lambda: not before & set(self.run(name, *children, status=None).stdout.split()),
+            f"{name}: the processes of before the reload end",
+        )
+
+    @contextmanager
+    def configured(self, name: str, settings: Mapping[str, Any]) -> Iterator[None]:
+        """A host whose mailldap has other settings, with the Postfix files that it then writes.
+
+        `settings` are merged into the host's mailldap.yaml, a level of `postfix` at a time.
         """
-        before = self[name].logs().count("reload -- version")
-        self.run(name, "postfix", "reload")
-        wait_until(lambda: self[name].logs().count("reload -- version") > before, f"{name} reloads")
-        # smtpd processes that were idle end a moment after master has told them.
-        time.sleep(0.3)
+        path = "/etc/host/mailldap.yaml"
+        before = self.get(name, path)
+        other = yaml.safe_load(before)
+        for key, value in settings.items():
+            if key == "postfix":
+                for part, content in value.items():
+                    section = other.setdefault("postfix", {})
+                    section[part] = {**section.get(part, {}), **content}
+            else:
+                other[key] = value
+        try:
+            self.put(name, path, yaml.safe_dump(other))
+            self.generate(name)
+            yield
+        finally:
+            self.put(name, path, before)
+            self.generate(name)
+
+    def generate(self, name: str) -> None:
+        """What an administrator does after a change of mailldap.yaml."""
+        self.mailldap(name, "postfix", "generate", "all", "--dir", "/etc/postfix", "--apply")
+        self.reload(name)
 
     def wait_log(
         self, name: str, pattern: str, since: int = 0, seconds: float = 30
