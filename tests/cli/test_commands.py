@@ -176,7 +176,7 @@ HOSTILE = [
     "*", "*@example.com", ")(uid=*", "(|(uid=*))", "\\2a", "a\\", "%s", "$(id)", "'; drop",
     "\x1b[31mred\x1b[0m", "\x9b2J", "[bold]x[/bold]", "\u202egnp.exe", "a\nb", "a\r\nmail: x",
     "\x00", "\udcff\udcfe@example.com", "ä@example.com", "@", "@@", "", " ", "\t", "a" * 5000,
-    "uid=x,dc=y", "dn:: Zm9v", "<>", "\"", "a@b@c", "sample.user@example.com\x00x", "-", "--help",
+    "uid=x,dc=y", "dn:: Zm9v", "<>", '"', "a@b@c", "sample.user@example.com\x00x", "-", "--help",
     "#x", "🙂@example.com", "..@example.com", "a,b@example.com", "sample.user@example.com ",
 ]  # fmt: skip
 
