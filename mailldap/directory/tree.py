@@ -1,0 +1,248 @@
+"""The entries of an embedded directory: by DN, by parent, by value, in the order they came.
+
+Entries are kept as OpenLDAP keeps them: attributes under their canonical names, each once, DNs
+and names of classes spelled its way. What the schema does not know or forbids is kept as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.schema import AttributeType, Schema
+from mailldap.ldap.schema_check import comparison_key
+
+Attributes = tuple[tuple[str, tuple[bytes, ...]], ...]
+BY_NUMBER = attrgetter("number")
+
+
+class Node:
+    """One entry in its place.
+
+    ``number`` is its age, which is the order of answers; ``key`` the normalised DN; ``rdn`` its
+    name as spelled; ``superior`` the rest of its DN as spelled with it.
+    """
+
+    __slots__ = ("attributes", "key", "number", "rdn", "superior")
+
+    def __init__(
+        self, number: int, key: str, rdn: str, superior: str, attributes: Attributes | None
+    ) -> None:
+        self.number = number
+        self.key = key
+        self.rdn = rdn
+        self.superior = superior
+        #: Canonical; None while nobody has looked (see Tree.attributes).
+        self.attributes = attributes
+
+
+def parent_key(key: str) -> str:
+    """Return the key of the parent; in keys every comma separates."""
+    return key.partition(",")[2]
+
+
+def canonical_attributes(attributes: Attributes, schema: Schema) -> Attributes:
+    """Return *attributes* as OpenLDAP keeps them; what it would refuse stays as it is."""
+    merged: dict[str, tuple[bytes, ...]] = {}
+    for spelled, values in attributes:
+        description = schema.describe(spelled)
+        if description is None:
+            name = spelled
+            for other in merged:
+                if other.lower() == spelled.lower():
+                    name = other
+        else:
+            name = description.name
+            attribute = description.type
+            if attribute.is_class_name or attribute.syntax not in _STORED_AS_IS:
+                pretty = (schema.pretty(attribute, value) for value in values)
+                values = tuple(  # noqa: PLW2901
+                    new if new is not None else old for new, old in zip(pretty, values, strict=True)
+                )
+        merged[name] = (*merged[name], *values) if name in merged else values
+    return tuple(merged.items())
+
+
+_STORED_AS_IS = frozenset(
+    f"1.3.6.1.4.1.1466.115.121.1.{number}" for number in (15, 26, 40, 27, 24, 50, 36, 41, 44, 28)
+)
+
+
+_NONE: frozenset[Node] = frozenset()
+
+
+class Tree:
+    """Nodes under their DNs. Indexes are built when first asked for, and kept true after."""
+
+    def __init__(self, schema: Schema, base: str = "") -> None:
+        self.schema = schema
+        self.nodes: dict[str, Node] = {}
+        #: Key and spelling of the suffix.
+        self.base, self.base_spelled = base, ""
+        self._next = 1
+        self._sorted = True
+        #: The keys right under each key, those of entries that are missing in between included.
+        self._children: dict[str, set[str]] | None = None
+        self._indexes: dict[str, dict[bytes, list[Node]]] = {}
+        object_class = schema.attribute("objectClass")
+        assert object_class is not None
+        self._object_class = object_class
+
+    def add(self, node: Node) -> None:
+        """Put *node* in its place, which must be free."""
+        assert node.key not in self.nodes
+        if node.number < self._next:
+            self._sorted = False
+        self._next = max(self._next, node.number + 1)
+        self.nodes[node.key] = node
+        if self._children is not None:
+            self._hang(node.key, self._children)
+        for oid, index in self._indexes.items():
+            self._enter(node, oid, index)
+
+    def remove(self, node: Node) -> None:
+        """Take *node* out."""
+        del self.nodes[node.key]
+        if self._children is not None:
+            self._cut(node.key, self._children)
+        for oid, index in self._indexes.items():
+            self._leave(node, oid, index)
+
+    def set_attributes(self, node: Node, attributes: Attributes) -> None:
+        """Give *node* other attributes."""
+        for oid, index in self._indexes.items():
+            self._leave(node, oid, index)
+        node.attributes = attributes
+        for oid, index in self._indexes.items():
+            self._enter(node, oid, index)
+
+    def new_node(
+        self, number: int, key: str, rdn: str, superior: str, attributes: Attributes
+    ) -> Node:
+        """Return a node for :meth:`add`."""
+        return Node(number, key, rdn, superior, attributes)
+
+    def renamed(self, nodes: Iterable[Node]) -> None:
+        """Take note that the DNs of *nodes* are spelled otherwise than before."""
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next entry."""
+        return self._next
+
+    def attributes(self, node: Node) -> Attributes:
+        """Return the attributes of *node*, canonical. A file's may raise LdifError."""
+        assert node.attributes is not None
+        return node.attributes
+
+    def entry(self, node: Node) -> Entry:
+        """Return the node's entry. Raises as attributes."""
+        return Entry(self.spelled(node), self.attributes(node))
+
+    def spelled(self, node: Node) -> str:
+        """Return the DN as OpenLDAP answers it: each RDN as its own entry spells it."""
+        names = [node.rdn]
+        while True:
+            above = self.nodes.get(parent_key(node.key)) if node.superior else None
+            if above is None:
+                break
+            node = above
+            names.append(node.rdn)
+        if node.superior:
+            names.append(node.superior)
+        return ",".join(names)
+
+    def in_order(self) -> Iterable[Node]:
+        """Return all nodes, oldest first."""
+        if not self._sorted:
+            self.nodes = {node.key: node for node in sorted(self.nodes.values(), key=BY_NUMBER)}
+            self._sorted = True
+        return self.nodes.values()
+
+    def below(self, key: str) -> Iterator[Node]:
+        """Yield the node of that key and all under it, oldest first."""
+        suffix = "," + key
+        for node in self.in_order():
+            if not key or node.key == key or node.key.endswith(suffix):
+                yield node
+
+    def children(self, key: str) -> list[Node]:
+        """Return the nodes right under *key*, oldest first."""
+        found = [self.nodes[child] for child in self._below(key) if child in self.nodes]
+        return sorted(found, key=BY_NUMBER)
+
+    def has_children(self, key: str) -> bool:
+        """Tell whether there is an entry anywhere under *key*."""
+        return bool(self._below(key))
+
+    def is_glue(self, key: str) -> bool:
+        """Tell whether there is no entry of that key but some under it, as in a partial export."""
+        return key not in self.nodes and bool(self._below(key))
+
+    def _below(self, key: str) -> set[str]:
+        if self._children is None:
+            self._children = {}
+            for node in self.nodes.values():
+                self._hang(node.key, self._children)
+        return self._children.get(key, set())
+
+    def _hang(self, key: str, children: dict[str, set[str]]) -> None:
+        while key:
+            above = parent_key(key)
+            siblings = children.setdefault(above, set())
+            if key in siblings:
+                break
+            siblings.add(key)
+            if above in self.nodes:
+                break
+            key = above
+
+    def _cut(self, key: str, children: dict[str, set[str]]) -> None:
+        while key and key not in self.nodes and not children.get(key):
+            above = parent_key(key)
+            siblings = children[above]
+            siblings.discard(key)
+            if not siblings:
+                del children[above]
+            key = above
+
+    def lookup(self, attribute: AttributeType, key: bytes) -> list[Node]:
+        """Return the nodes with a value of *attribute* or a subtype that compares as *key*."""
+        index = self._indexes.get(attribute.oid)
+        if index is None:
+            index = self._indexes[attribute.oid] = self._build(attribute)
+        return index.get(key, [])
+
+    def of_class(self, name: bytes) -> frozenset[Node]:
+        """Return the nodes that list the object class of that canonical name in lower case."""
+        found = self.lookup(self._object_class, name)
+        return frozenset(found) if found else _NONE
+
+    def _build(self, attribute: AttributeType) -> dict[bytes, list[Node]]:
+        index: dict[bytes, list[Node]] = {}
+        for node in self.nodes.values():
+            self._enter(node, attribute.oid, index)
+        return index
+
+    def _enter(self, node: Node, oid: str, index: dict[bytes, list[Node]]) -> None:
+        for key in self._keys(node, oid):
+            index.setdefault(key, []).append(node)
+
+    def _leave(self, node: Node, oid: str, index: dict[bytes, list[Node]]) -> None:
+        for key in self._keys(node, oid):
+            found = index[key]
+            if len(found) == 1:
+                del index[key]
+            else:
+                found.remove(node)
+
+    def _keys(self, node: Node, oid: str) -> set[bytes]:
+        keys: set[bytes] = set()
+        for name, values in self.attributes(node):
+            description = self.schema.describe(name)
+            if description is not None and oid in description.type.superiors:
+                keys.update(
+                    comparison_key(description.type, value, self.schema) for value in values
+                )
+        return keys
