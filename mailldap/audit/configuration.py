@@ -1,0 +1,217 @@
+"""A Postfix configuration as the rules see it: files read once, nothing asked of any server."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from mailldap.audit.services import Service, services_of
+from mailldap.audit.source import SourceFile
+from mailldap.errors import ConfigError
+from mailldap.postfix.host import Host
+from mailldap.postfix.main_cf import MainCf, Setting
+
+#: Where Postfix is configured to look, on every distribution that we know.
+USUAL_DIRECTORY = "/etc/postfix"
+_TABLE = re.compile(r"(proxy:)?\b(ldap|hash|texthash|lmdb|cdb|btree|dbm):(/[^\s,{}]+)")
+#: Parameters that tell an LDAP table from other files of ``name = value`` lines.
+_LDAP_SIGNS = {"search_base", "query_filter", "result_attribute", "server_host"}
+
+
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """One ``type:path`` in main.cf or master.cf."""
+
+    kind: str
+    path: str
+    proxied: bool
+    parameter: str
+    file: SourceFile
+    line: int
+
+    @property
+    def reference(self) -> str:
+        """The table without ``proxy:``, as messages name it."""
+        return f"{self.kind}:{self.path}"
+
+
+@dataclass
+class Configuration:
+    """The files of one configuration directory, and those that they name.
+
+    ``root`` is where the machine's other files are looked for: programs, certificates.
+    ``overlay`` holds contents and modes that files are planned to have.
+    """
+
+    directory: Path
+    root: Path = Path("/")
+    overlay: Mapping[Path, bytes] = field(default_factory=dict)
+    modes: Mapping[Path, int] = field(default_factory=dict)
+    host: Host | None = None
+    #: The directory as the caller wrote it, for messages.
+    shown: Path | None = None
+
+    @classmethod
+    def load(cls, directory: Path, root: Path = Path("/")) -> Configuration:
+        """Return the configuration in *directory*.
+
+        Raises ConfigError where there is neither a main.cf, nor a master.cf, nor any table.
+        """
+        found = cls(directory.absolute(), root, shown=directory)
+        if not (found.main or found.master or found.ldap_tables):
+            raise ConfigError(
+                "there is no main.cf, no master.cf and no LDAP table here",
+                file=str(directory),
+                hint="name a Postfix configuration directory, such as /etc/postfix",
+            )
+        return found
+
+    def with_contents(
+        self, overlay: Mapping[Path, bytes], modes: Mapping[Path, int]
+    ) -> Configuration:
+        """Return the same configuration as it would be with those contents and modes."""
+        return Configuration(self.directory, self.root, overlay, modes, self.host, self.shown)
+
+    def name_of(self, path: Path) -> str:
+        """Return a path as messages show it."""
+        if self.shown is not None and path.is_relative_to(self.directory):
+            return str(self.shown / path.relative_to(self.directory))
+        return str(path)
+
+    def locate(self, name: str) -> Path:
+        """Return where the file that Postfix calls *name* lies here.
+
+        A configuration that is examined away from its place has its tables beside it.
+        """
+        if name.startswith(f"{USUAL_DIRECTORY}/"):
+            beside = self.directory / name.removeprefix(f"{USUAL_DIRECTORY}/")
+            if beside.exists() or beside in self.overlay:
+                return beside
+        if Path(name).is_relative_to(self.directory):
+            return Path(name)
+        return self.root / name.lstrip("/")
+
+    def exists(self, name: str) -> bool:
+        """Return whether the file that Postfix calls *name* is there."""
+        return self.locate(name).exists()
+
+    def executable(self, name: str) -> bool:
+        """Return whether *name* is a program here."""
+        path = self.locate(name)
+        return path.is_file() and os.access(path, os.X_OK)
+
+    def read(self, path: Path) -> SourceFile | None:
+        """Return a file, or None where there is none. Raises ConfigError if it is unreadable."""
+        try:
+            status = path.stat()
+            content = path.read_bytes() if path not in self.overlay else self.overlay[path]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
+        mode = self.modes.get(path, status.st_mode & 0o7777)
+        return SourceFile(path, self.name_of(path), content, mode, status.st_uid, status.st_gid)
+
+    @cached_property
+    def main(self) -> SourceFile | None:
+        """main.cf, or None."""
+        return self.read(self.directory / "main.cf")
+
+    @cached_property
+    def master(self) -> SourceFile | None:
+        """master.cf, or None."""
+        return self.read(self.directory / "master.cf")
+
+    @cached_property
+    def cf(self) -> MainCf:
+        """main.cf's settings, without the lines that are none."""
+        settings = self.main.settings if self.main else ()
+        name = self.main.name if self.main else self.name_of(self.directory / "main.cf")
+        return MainCf(settings, name=name, directory=str(self.directory), host=self.host)
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """The entries of master.cf."""
+        return tuple(services_of(self.master)) if self.master else ()
+
+    def value(self, name: str) -> str:
+        """Return a parameter's expanded value; what Postfix cannot expand counts as empty."""
+        try:
+            return self.cf.lookup(name) or ""
+        except ConfigError:
+            return ""
+
+    def words(self, name: str) -> list[str]:
+        """Return the words of a list parameter."""
+        return self.value(name).replace(",", " ").split()
+
+    def truth(self, name: str) -> bool:
+        """Return whether a yes/no parameter says yes."""
+        return self.value(name).lower() == "yes"
+
+    def setting(self, name: str) -> Setting | None:
+        """Return main.cf's setting of *name* that counts, or None."""
+        return self.main.last.get(name) if self.main else None
+
+    def line(self, *names: str) -> int | None:
+        """Return the line of the first of *names* that main.cf sets, or None."""
+        return next((s.line for name in names if (s := self.setting(name))), None)
+
+    @property
+    def main_name(self) -> str:
+        """The path of main.cf for messages, whether it is there or not."""
+        return self.cf.name
+
+    def expand(self, text: str) -> str:
+        """Return *text* with ``$name`` expanded, as it is where Postfix could not."""
+        try:
+            return self.cf.expand(text)
+        except ConfigError:
+            return text
+
+    @cached_property
+    def tables(self) -> tuple[TableUse, ...]:
+        """Every table in a file that main.cf or master.cf names, in their order."""
+        found = []
+        if self.main:
+            for setting in self.main.last.values():
+                found += self._tables_in(setting.name, setting.value, self.main, setting.line)
+        for service in self.services:
+            for name, override in service.overrides.items():
+                found += self._tables_in(name, override.value, service.file, override.line)
+        return tuple(found)
+
+    def _tables_in(self, name: str, value: str, file: SourceFile, line: int) -> list[TableUse]:
+        return [
+            TableUse(match[2], match[3], bool(match[1]), name, file, line)
+            for match in _TABLE.finditer(self.expand(value))
+        ]
+
+    def tables_of(self, parameter: str) -> list[TableUse]:
+        """Return the tables that main.cf's *parameter* names."""
+        return self._tables_in(
+            parameter,
+            self.value(parameter),
+            self.main or SourceFile(self.directory / "main.cf", self.main_name, b""),
+            self.line(parameter) or 0,
+        )
+
+    @cached_property
+    def ldap_tables(self) -> tuple[SourceFile, ...]:
+        """Every LDAP table's file: those named, then others of this directory that are one."""
+        paths = [self.locate(use.path) for use in self.tables if use.kind == "ldap"]
+        for path in sorted(self.directory.glob("*.cf")):
+            if path.name not in {"main.cf", "master.cf", "dynamicmaps.cf"} and path not in paths:
+                file = self.read(path)
+                if file and _LDAP_SIGNS & {s.name for s in file.settings}:
+                    paths.append(path)
+        files = [self.read(path) for path in dict.fromkeys(paths)]
+        return tuple(file for file in files if file)
+
+    def uses_of(self, file: SourceFile) -> list[TableUse]:
+        """Return where a table's file is named."""
+        return [use for use in self.tables if self.locate(use.path) == file.path]

@@ -1,0 +1,205 @@
+"""Files: who can read secrets, what is missing or stale, what was edited by hand."""
+
+from __future__ import annotations
+
+import grp
+from collections.abc import Iterator
+from pathlib import Path
+
+from mailldap.audit.configuration import USUAL_DIRECTORY, Configuration, TableUse
+from mailldap.audit.finding import Finding, Severity
+from mailldap.audit.source import SourceFile
+from mailldap.errors import ConfigError
+from mailldap.postfix.changeset import interrupted
+from mailldap.postfix.generate.files import MAIL_GROUP
+from mailldap.postfix.generate.seal import seal_state, sealed_kind
+
+#: The suffix of the database that postmap(1) makes, by map type.
+DATABASES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+_CERTIFICATES = (
+    "smtp_tls_CAfile", "smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_CAfile",
+    "smtp_tls_cert_file", "smtp_tls_key_file", "lmtp_tls_CAfile",
+)  # fmt: skip
+
+
+def secret_files(conf: Configuration) -> list[tuple[SourceFile, str]]:
+    """Return the files that hold a password, each with the parameter that it belongs to."""
+    found = [(f, "bind_pw") for f in conf.ldap_tables if f.last.get("bind_pw")]
+    for use in conf.tables_of("smtp_sasl_password_maps"):
+        for suffix in ("", DATABASES.get(use.kind, "")):
+            file = _read(conf, use.path + suffix)
+            if file and use.kind != "ldap":
+                found.append((file, "smtp_sasl_password_maps"))
+    return list({file.path: (file, name) for file, name in found}.values())
+
+
+def wanted_mode(conf: Configuration, file: SourceFile) -> int:
+    """Return the widest mode that a file with a secret should have."""
+    proxied = any(use.proxied for use in conf.uses_of(file))
+    return 0o640 if proxied else 0o600
+
+
+def open_secret(conf: Configuration) -> Iterator[Finding]:
+    """Find passwords that everybody on the machine can read."""
+    for file, name in secret_files(conf):
+        mode = file.mode or 0
+        if mode & 0o007:
+            yield Finding(
+                "secret-readable",
+                "error",
+                file.name,
+                None,
+                name,
+                f"holds a password and everybody may read it (mode {mode:04o})",
+                f"chmod {wanted_mode(conf, file):o} {file.name}",
+            )
+
+
+def closed_secret(conf: Configuration) -> Iterator[Finding]:
+    """Find tables behind proxy: that proxymap(8), which runs as Postfix's user, cannot read."""
+    for use in conf.tables:
+        file = _read(conf, use.path) if use.proxied and use.kind == "ldap" else None
+        if file is None or file.mode is None or file.mode & 0o004:
+            continue
+        if file.mode & 0o040 and file.gid in {_mail_group(), None}:
+            continue
+        if file.mode & 0o040 and _mail_group() is None:
+            continue  # nobody here knows the group
+        yield Finding(
+            "secret-unreadable",
+            "error",
+            file.name,
+            None,
+            use.parameter,
+            f"proxymap runs as Postfix's user and cannot read this file (mode {file.mode:04o},"
+            f" group {file.gid}): every lookup through proxy: fails with 451",
+            f"chgrp {MAIL_GROUP} {file.name} and chmod 640 {file.name}",
+        )
+
+
+def missing_table(conf: Configuration) -> Iterator[Finding]:
+    """Find tables that main.cf or master.cf name and that are not there."""
+    for use in conf.tables:
+        if not _judged(conf, use.path):
+            continue
+        database = DATABASES.get(use.kind)
+        source = _read(conf, use.path)
+        made = _read(conf, use.path + database) if database else source
+        if made is None:
+            fix = f"run postmap {use.reference}" if source else f"make {use.path}"
+            if source and use.parameter in {"alias_maps", "alias_database"}:
+                fix = "run newaliases"
+            missing = use.path + (database or "")
+            message = f"{missing} is not there: lookups fail with 451"
+            yield _about(use, "table-missing", "error", message, fix)
+
+
+def stale_database(conf: Configuration) -> Iterator[Finding]:
+    """Find databases that are older than the text that they were made from."""
+    for use in conf.tables:
+        database = DATABASES.get(use.kind)
+        if database is None:
+            continue
+        source, made = conf.locate(use.path), conf.locate(use.path + database)
+        try:
+            older = made.stat().st_mtime_ns < source.stat().st_mtime_ns
+        except OSError:
+            continue
+        if older or source in conf.overlay:
+            again = (
+                "newaliases" if use.parameter.startswith("alias_") else (f"postmap {use.reference}")
+            )
+            message = f"{made} is older than {source.name}: Postfix sees the old content"
+            yield _about(use, "table-stale", "warning", message, f"run {again}")
+
+
+def missing_certificate(conf: Configuration) -> Iterator[Finding]:
+    """Find certificate files that are not there."""
+    places = [
+        (conf.main_name, conf.line(name), name, conf.value(name))
+        for name in _CERTIFICATES
+        if conf.setting(name) is not None
+    ]
+    places += [
+        (table.name, setting.line, name, setting.value)
+        for table in conf.ldap_tables
+        for name in ("tls_ca_cert_file", "tls_cert", "tls_key")
+        if (setting := table.last.get(name))
+    ]
+    for file, line, name, path in places:
+        if not path.startswith("/") or "#" in path or not _judged(conf, path):
+            continue
+        if not conf.exists(path):
+            yield Finding(
+                "file-missing",
+                "error",
+                file,
+                line,
+                name,
+                f"{path} is not there: no TLS connection that needs it is made",
+                "correct the path",
+            )
+
+
+def edited_by_hand(conf: Configuration) -> Iterator[Finding]:
+    """Find generated files that were changed afterwards; the next run would not overwrite them."""
+    for path in sorted(conf.directory.iterdir()) if conf.directory.is_dir() else ():
+        if not path.is_file() or path.name.startswith("."):
+            continue
+        try:
+            file = conf.read(path)
+        except ConfigError:
+            continue
+        if file and seal_state(file.content) == "edited":
+            yield Finding(
+                "edited-by-hand",
+                "warning",
+                file.name,
+                None,
+                None,
+                "was edited since mailldap generated it: what is in mailldap.yaml and what"
+                " Postfix does differ",
+                "make the change in mailldap.yaml, then"
+                f" mailldap postfix generate {sealed_kind(file.content)} --force",
+            )
+
+
+def cut_off(conf: Configuration) -> Iterator[Finding]:
+    """Find a change of mailldap's that was cut off before all its files were written."""
+    try:
+        journal = interrupted(conf.directory)
+    except ConfigError as error:
+        message, journal = str(error), conf.directory
+    else:
+        message = "a change was cut off before all its files were written"
+    if journal is not None:
+        yield Finding(
+            "change-cut-off",
+            "error",
+            str(journal),
+            None,
+            None,
+            message,
+            "run mailldap postfix fix, which first takes it back",
+        )
+
+
+def _judged(conf: Configuration, path: str) -> bool:
+    """Return whether a file can be expected here: a copy does not bring the machine with it."""
+    at_home = conf.directory == conf.root / USUAL_DIRECTORY.lstrip("/")
+    return at_home or Path(path).is_relative_to(conf.directory)
+
+
+def _read(conf: Configuration, name: str) -> SourceFile | None:
+    return conf.read(conf.locate(name))
+
+
+def _about(use: TableUse, code: str, severity: Severity, message: str, fix: str) -> Finding:
+    return Finding(code, severity, use.file.name, use.line, use.parameter, message, fix)
+
+
+def _mail_group() -> int | None:
+    try:
+        return grp.getgrnam(MAIL_GROUP).gr_gid
+    except KeyError:
+        return None
