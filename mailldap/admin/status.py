@@ -29,10 +29,11 @@ _TRANSACTIONS = "1.3.6.1.1.21.1"  # RFC 5805
 class ServerStatus:
     """One server. With ``error`` it could not be asked (any further), and the rest is unknown.
 
-    ``seconds`` is how long connecting and the first answer took. ``base_found`` tells whether
-    the base is shown to us; ``recipients`` counts what is, and is only a lower bound where not
-    ``recipients_complete``. ``schema`` and ``protection`` are None where the server does not
-    show them, ``lag`` (seconds, see replication.lags) where there is nothing to compare.
+    ``seconds`` is how long connecting and the first answer took. ``base`` is the one asked for,
+    or the server's only suffix; ``base_found`` tells whether it is shown to us; ``recipients``
+    counts what is, and is only a lower bound where not ``recipients_complete``. ``schema`` and
+    ``protection`` are None where the server does not show them, ``lag`` (seconds, see
+    replication.lags) where there is nothing to compare.
     """
 
     uri: str
@@ -42,6 +43,7 @@ class ServerStatus:
     version: str | None = None
     identity: str | None = None
     suffixes: tuple[str, ...] = ()
+    base: str | None = None
     base_found: bool | None = None
     recipients: int | None = None
     recipients_complete: bool = True
@@ -58,7 +60,9 @@ class ServerStatus:
             return (self.error,)
         found: list[str] = []
         if self.base_found is False:
-            found.append(f"the base is not there, or not shown to {self.identity or 'anonymous'}")
+            found.append(
+                f"{self.base} is not there, or not shown to {self.identity or 'anonymous'}"
+            )
         if not self.recipients_complete:
             found.append(f"the server's size limit ends searches after {self.recipients} entries")
         if self.schema is None:
@@ -121,11 +125,13 @@ def server_status(server: Server) -> ServerStatus:
             suffixes=root.texts("namingContexts"),
             transactions=_TRANSACTIONS in root.texts("supportedExtension"),
         )
-        suffix = _suffix(told.suffixes, server.base)
-        count, complete = _recipients(server)
+        base = server.base or (told.suffixes[0] if len(told.suffixes) == 1 else "")
+        suffix = _suffix(told.suffixes, base)
+        count, complete = _recipients(server, base) if base else (None, True)
         return replace(
             told,
-            base_found=_found(server),
+            base=base or None,
+            base_found=_found(server, base) if base else None,
             recipients=count,
             recipients_complete=complete,
             schema=_schema(server),
@@ -137,12 +143,13 @@ def server_status(server: Server) -> ServerStatus:
 
 
 def _embedded(directory: Reader) -> ServerStatus:
-    count, complete = _recipients(directory)
+    count, complete = _recipients(directory, directory.base)
     return ServerStatus(
         directory.uri,
+        base=directory.base,
         product=EMBEDDED,
         suffixes=(directory.base,),
-        base_found=_found(directory),
+        base_found=_found(directory, directory.base),
         recipients=count,
         recipients_complete=complete,
         schema=check_schema(directory),
@@ -162,22 +169,22 @@ def _version(server: Server, root: Entry) -> str | None:
 
 def _identity(server: Server) -> str | None:
     try:
-        return server.whoami().removeprefix("dn:") or None
+        return server.whoami().removeprefix("dn:").strip() or None
     except LdapRefusal:
         return None
 
 
-def _found(reader: Reader) -> bool:
+def _found(reader: Reader, base: str) -> bool:
     try:
-        return reader.get(reader.base, ("objectClass",)) is not None
+        return reader.get(base, ("objectClass",)) is not None
     except LdapRefusal:
         return False
 
 
-def _recipients(reader: Reader) -> tuple[int | None, bool]:
+def _recipients(reader: Reader, base: str) -> tuple[int | None, bool]:
     count = 0
     try:
-        for _ in reader.search(reader.base, Scope.SUB, "(objectClass=mailRecipient)", ("1.1",)):
+        for _ in reader.search(base, Scope.SUB, "(objectClass=mailRecipient)", ("1.1",)):
             count += 1
     except SizeLimitExceeded:
         return count, False

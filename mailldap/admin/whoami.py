@@ -20,7 +20,8 @@ class Identity:
         """The identity in words; a DN without its ``dn:``."""
         if self.authzid is None:
             return "nobody: a file knows no users, whoever may write it may change all of it"
-        return self.authzid.removeprefix("dn:") or "anonymous"
+        # 389 Directory Server writes a space after "dn:".
+        return self.authzid.removeprefix("dn:").strip() or "anonymous"
 
 
 def whoami(reader: Reader) -> Identity:

@@ -136,7 +136,8 @@ def test_beside_misc_the_edition_that_fits(slapd_factory) -> None:
         assert install_schema(server).changes == (Add(schema_entry(Edition.MISC)),)
         report = check_schema(server)
         assert (report.variant, report.usable) == (Variant.MISC, True)
-        assert "one value" in report.problems[0]
+        assert report.problems == ()
+        assert "one value" in report.notes[0]
         works(server, made.base)
     made.remove()
 
@@ -171,3 +172,16 @@ def test_who_may_not_change_the_configuration_is_told_the_way(slapd_factory) -> 
     assert "ldapi:///" in (caught.value.hint or "")
     assert made.admin_dn in str(caught.value)
     made.remove()
+
+
+def test_389_has_it_built_in(ds389) -> None:
+    options = ServerOptions(
+        (ds389.uri,), ds389.base, bind_dn=ds389.admin_dn, password=ds389.admin_password
+    )
+    with LdapServer(options) as server:
+        report = check_schema(server)
+        assert (report.server, report.variant) == ("389 Directory Server", Variant.NETSCAPE)
+        assert report.problems == ()
+        assert not install_schema(server).needed
+        ds389.reset(None)
+        works(server, ds389.base)

@@ -62,7 +62,7 @@ class Fake389:
         )
 
     def whoami(self) -> str:
-        return "dn: cn=directory manager".replace(" ", "", 1)
+        return "dn: cn=directory manager"
 
     def get(self, dn, attributes=()):
         if dn in self.hidden:
@@ -301,3 +301,26 @@ def test_a_server_without_a_subschema_is_no_reason_to_stop() -> None:
     assert "the server shows no schema" in told.problems
     with pytest.raises(NoSuchObject):
         check_schema(Silent())
+
+
+def test_a_real_389(ds389) -> None:
+    ds389.reset(None)
+    with LdapServer(options(ds389, admin=True)) as directory:
+        (told,) = status(directory).servers
+    assert told.product == "389 Directory Server"
+    assert told.version
+    assert told.version.startswith("389-Directory/")
+    assert told.identity == ds389.admin_dn.lower()
+    assert (told.base_found, told.recipients) == (True, 0)
+    assert told.schema is not None
+    assert told.schema.variant is Variant.NETSCAPE
+    assert told.protection is not None
+    assert "mail" in told.protection.indexed
+    assert "mailRoutingAddress" in told.protection.unindexed
+
+
+def test_without_a_base_the_only_suffix_is_looked_at(slapd) -> None:
+    slapd.reset(None)
+    with LdapServer(ServerOptions((slapd.uri,))) as directory:
+        (told,) = status(directory).servers
+    assert (told.base, told.base_found, told.recipients) == (slapd.base, True, 0)

@@ -23,6 +23,7 @@ _MISC_ROUTING = "2.16.840.1.113730.3.1.47"
 _MISC_LOCAL = "2.16.840.1.113730.3.1.13"
 #: mailRecipient classes that are known to be something else.
 _OTHERS = {"1.2.840.113556.1.3.46": "Active Directory's"}
+_ONE_VALUE = "mailRoutingAddress and mailHost are those of misc.schema: one value an entry"
 _OF_DEFINITION = re.compile(r"\(\s*([0-9]+(?:\.[0-9]+)+)|'([A-Za-z][A-Za-z0-9-]*)'")
 
 
@@ -90,7 +91,11 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class SchemaReport:
-    """What :func:`check_schema` found. ``problems`` are sentences; ``hint`` is the way out."""
+    """What :func:`check_schema` found.
+
+    ``problems`` are sentences, ``hint`` the way out of them; ``notes`` are what one should know of
+    a schema that serves.
+    """
 
     uri: str
     server: str
@@ -98,6 +103,7 @@ class SchemaReport:
     elements: tuple[Element, ...]
     problems: tuple[str, ...] = ()
     hint: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -155,7 +161,8 @@ def _report(uri: str, server: str, found: list[Definition]) -> SchemaReport:
     elements = tuple(_compare(own, found) for own in official())
     variant = _variant(server, elements)
     problems, hint = _words(server, variant, elements)
-    return SchemaReport(uri, server, variant, elements, problems, hint)
+    notes = (_ONE_VALUE,) if variant is Variant.MISC else ()
+    return SchemaReport(uri, server, variant, elements, problems, hint, notes)
 
 
 def _compare(own: Definition, found: list[Definition]) -> Element:
@@ -219,12 +226,8 @@ def _words(
 ) -> tuple[tuple[str, ...], str | None]:
     differing = tuple(f"{e.name}: {e.text}" for e in elements if e.state is not State.SAME)
     match variant:
-        case Variant.COMPLETE | Variant.NETSCAPE:
+        case Variant.COMPLETE | Variant.NETSCAPE | Variant.MISC:
             return (), None
-        case Variant.MISC:
-            return (
-                "mailRoutingAddress and mailHost are those of misc.schema and hold one value each",
-            ), None
         case Variant.NO_RULES:
             return (
                 "no EQUALITY rules: searches for these attributes find nothing, and their values "

@@ -124,7 +124,7 @@ def _clash(report: SchemaReport) -> Negative:
         hint=report.hint
         if report.variant in (Variant.FOREIGN, Variant.MIXED)
         else "a definition in use cannot be taken out of a running server; start one without it, "
-        "or with misc.schema complete and `--edition mailrecipient-misc`",
+        "or with misc.schema complete and `--beside-misc`",
     )
 
 
