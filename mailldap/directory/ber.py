@@ -69,7 +69,7 @@ def read_header(buffer: bytes, at: int, end: int) -> tuple[int, int, int]:
     at += 2
     if length >= 0x80:
         size = length & 0x7F
-        if not 1 <= size <= 8 or at + size > end:
+        if not 1 <= size <= 4 or at + size > end:
             raise DecodingError("length of a form that LDAP forbids")
         length = int.from_bytes(buffer[at : at + size], "big")
         at += size
@@ -107,14 +107,15 @@ def read_text(buffer: bytes, at: int, end: int, tag: int = OCTET_STRING) -> tupl
     return value.decode("utf-8", "surrogateescape"), after
 
 
-def frame_length(buffer: bytes, at: int, end: int) -> int:
+def frame_length(buffer: bytes, at: int, end: int, *, patient: bool = False) -> int:
     """Return how many bytes the message at *at* has, 0 where too few are here to tell.
 
-    Raises DecodingError where no LDAP message can start so.
+    Raises DecodingError where no LDAP message can start so; a *patient* reader, as libldap is,
+    waits for the whole element before it looks at the tag.
     """
     if at >= end:
         return 0
-    if buffer[at] != SEQUENCE:
+    if buffer[at] != SEQUENCE and not patient:
         raise DecodingError(f"tag 0x{buffer[at]:02x} where a message begins with 0x30")
     if at + 1 >= end:
         return 0
@@ -122,7 +123,7 @@ def frame_length(buffer: bytes, at: int, end: int) -> int:
     if length < 0x80:
         return length + 2
     size = length & 0x7F
-    if not 1 <= size <= 8:
+    if not 1 <= size <= 4:
         raise DecodingError("length of a form that LDAP forbids")
     if at + 2 + size > end:
         return 0

@@ -25,10 +25,12 @@ _CHUNK = 1 << 18
 class Channel:
     """One conversation. Every wait ends at *deadline*, a ``time.monotonic()`` value or None."""
 
-    def __init__(self, sock: socket.socket, *, first_id: int = 1) -> None:
+    def __init__(self, sock: socket.socket, *, first_id: int = 1, patient: bool = False) -> None:
+        """*patient*: see ber.frame_length."""
         self._socket = sock
         self._timeout = sock.gettimeout()
         self._next_id = first_id
+        self._patient = patient
         self._buffer = b""
         self._at = 0
         self._waiting: list[bytes] = []
@@ -102,13 +104,13 @@ class Channel:
             while True:
                 buffer, at = self._buffer, self._at
                 end = len(buffer)
-                length = ber.frame_length(buffer, at, end)
+                length = ber.frame_length(buffer, at, end, patient=self._patient)
                 if length and at + length <= end:
                     self._at = at + length
                     return wire.parse_message(buffer, at, at + length)
                 self._fill(at + length - end, deadline)
         except ber.DecodingError as error:
-            raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
+            raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
 
     def _fill(self, missing: int, deadline: float | None) -> None:
         """Read until *missing* more bytes are here, at least one."""
@@ -165,13 +167,11 @@ class Channel:
             self.check_unsolicited(reply)
 
     def check_unsolicited(self, reply: Message) -> None:
-        """Raise ApiError for a notice of disconnection; other strays mean nothing."""
+        """Raise ApiError, with its code, for a notice of disconnection; other strays mean nothing."""
         if reply.id == 0 and reply.tag == wire.EXTENDED_RESPONSE:
             result = self.parse(reply)
             if result.name in {wire.NOTICE_OF_DISCONNECTION, None}:
-                raise self.broken(
-                    SERVER_DOWN, result.text or "the server announced that it disconnects"
-                )
+                raise self.broken(result.code or SERVER_DOWN, result.text or "it disconnects")
 
     def parse(self, reply: Message) -> Result:
         """Return the result in *reply*; a malformed one breaks the conversation."""

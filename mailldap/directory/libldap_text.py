@@ -75,18 +75,37 @@ _TEXTS = {
     71: "Operation affects multiple DSAs",
     76: "Virtual List View error",
     80: "Other (e.g., implementation specific) error",
+    113: "LCUP Resources Exhausted",
+    114: "LCUP Security Violation",
+    115: "LCUP Invalid Data",
+    116: "LCUP Unsupported Scheme",
+    117: "LCUP Reload Required",
     118: "Cancelled",
     119: "No Operation to Cancel",
     120: "Too Late to Cancel",
     121: "Cannot Cancel",
     122: "Assertion Failed",
     123: "Proxied Authorization Denied",
+    4096: "Content Sync Refresh Required",
+    16640: "Content Sync Refresh Required (X)",
+    16654: "No Operation (X)",
+    16655: "Assertion Failed (X)",
+    16672: "TXN specify okay",
+    16673: "TXN ID is invalid",
 }
 
 
 def err2string(code: int) -> str:
     """Return libldap's text for a result code, as in ``Search error 4: Size limit exceeded``."""
-    return _TEXTS.get(code, "Unknown error")
+    if code in _TEXTS:
+        return _TEXTS[code]
+    if code < 0:
+        return "Unknown API error"
+    if 0x1000 <= code < 0x4000:
+        return "Unknown (extension) error"
+    if 0x4000 <= code < 0x10000:
+        return "Unknown (private extension) error"
+    return "Unknown error"
 
 
 def api_error(code: int, detail: str = "") -> ApiError:

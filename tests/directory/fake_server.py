@@ -136,9 +136,10 @@ class FakeServer:
             if self.tls:
                 connection.secure(*self.tls)
             self.handler(connection)
-        except (OSError, ssl.SSLError):
-            pass
-        connection.close()
+        except (OSError, IndexError):
+            pass  # it was spoken to in another protocol, or not at all
+        finally:
+            connection.close()
 
     def stop_listening(self):
         with contextlib.suppress(OSError):
@@ -172,11 +173,11 @@ def polite(*entries, code=0, bind=0):
 
 
 def silent(connection):
-    """Takes requests and never answers."""
-    while connection.read():
+    """Takes whatever comes and never answers."""
+    while connection.sock.recv(65536):
         pass
 
 
 def hangs_up(connection):
-    """Closes at the first request."""
-    connection.read()
+    """Closes when the first bytes have come."""
+    connection.sock.recv(65536)
