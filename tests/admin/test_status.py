@@ -8,9 +8,10 @@ import pytest
 from mailldap.admin.protection import Protection, Uniqueness, protection
 from mailldap.admin.protocol import Server, product
 from mailldap.admin.replication import ChangeStamp, change_stamps, lags
-from mailldap.admin.schema import State, Variant, check_schema
+from mailldap.admin.schema import State, Variant, check_schema, install_schema
 from mailldap.admin.status import HUNG_SERVER, server_status, status
 from mailldap.admin.whoami import whoami
+from mailldap.directory.memory import MemoryDirectory
 from mailldap.directory.server import LdapServer, ServerOptions
 from mailldap.errors import LdapRefusal, NoSuchObject, SizeLimitExceeded
 from mailldap.ldap.change import Mod, Modify, ModOp
@@ -324,3 +325,16 @@ def test_without_a_base_the_only_suffix_is_looked_at(slapd) -> None:
     with LdapServer(ServerOptions((slapd.uri,))) as directory:
         (told,) = status(directory).servers
     assert (told.base, told.base_found, told.recipients) == (slapd.base, True, 0)
+
+
+def test_the_embedded_directory() -> None:
+    entries = [Entry.of(BASE, {"objectClass": ["domain"], "dc": ["example"]})]
+    directory = MemoryDirectory(entries, base=BASE)
+    (told,) = status(directory).servers
+    assert told.problems == ()
+    assert (told.product, told.base_found, told.recipients) == ("embedded directory", True, 0)
+    assert told.schema is not None
+    assert told.schema.variant is Variant.COMPLETE
+    assert not install_schema(directory).needed
+    assert whoami(directory).authzid is None
+    assert "file" in whoami(directory).text

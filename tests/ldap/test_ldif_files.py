@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mailldap.errors import LdifError
+from mailldap.directory.memory import MemoryDirectory
+from mailldap.errors import LdapRefusal, LdifError
+from mailldap.ldap.change import Add
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.ldif import format_entry, read_ldif
 from mailldap.model.recipient import MailRecipient
@@ -131,3 +133,15 @@ def test_slapd_names_the_faults_of_the_directory(slapd) -> None:
     )
     codes = re.findall(rb"^ldap_add: .*\((\d+)\)$", done.stderr, re.MULTILINE)
     assert [int(code) for code in codes] == [int(words.split()[0]) for words, _, _ in found]
+
+
+def test_the_embedded_directory_names_the_same_faults() -> None:
+    directory = MemoryDirectory(read("example.ldif"), base="dc=example,dc=com")
+    told = []
+    for words, _, record in sections("directory"):
+        (broken,) = read_ldif([record], "broken.ldif")
+        assert isinstance(broken.content, Entry)
+        with pytest.raises(LdapRefusal) as caught:
+            directory.apply(Add(broken.content))
+        told.append((caught.value.result, words))
+    assert told == [(int(words.split()[0]), words) for _, words in told]
