@@ -38,6 +38,12 @@ for room in (init, recipients, lookups, senders, files, bulk, server):
     room.register(app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        write(f"mailldap {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     ctx: typer.Context,
@@ -81,12 +87,12 @@ def options(
         bool, typer.Option("-n", "--dry-run", help="show the LDIF, do nothing")
     ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="say more on stderr")] = False,
-    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", is_eager=True, callback=_print_version),
+    ] = False,
 ) -> None:
     """Take the global options."""
-    if version:
-        write(f"mailldap {__version__}\n")
-        raise typer.Exit
     if output not in FORMATS:
         raise UsageError(f"-o {output}: no such format", hint=f"one of {', '.join(FORMATS)}")
     if sasl is not None and sasl.upper() != "EXTERNAL":

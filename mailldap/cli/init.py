@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mailldap.cli.run import run_of
-from mailldap.config.load import FILE_NAME
 from mailldap.errors import ConfigError
 from mailldap.output.escape import visible
 
@@ -29,6 +27,10 @@ def init(
     ] = False,
 ) -> None:
     """Write a commented mailldap.yaml here; nothing that exists is overwritten."""
+    from importlib.resources import files
+
+    from mailldap.config.load import FILE_NAME
+
     run = run_of(ctx)
     data = files("mailldap") / "data"
     text = (data / FILE_NAME).read_text()

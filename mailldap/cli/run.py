@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from mailldap.config.load import load_settings
-from mailldap.config.settings import Settings
 from mailldap.errors import MailldapError, UsageError
 from mailldap.output.escape import visible
 
 if TYPE_CHECKING:
     from mailldap.client import MailDirectory
+    from mailldap.config.settings import Settings
 
 FORMATS = ("text", "json", "yaml", "ldif")
 
@@ -46,6 +45,8 @@ class Run:
     def settings(self) -> Settings:
         """The merged settings; raises ConfigError."""
         if self._settings is None:
+            from mailldap.config.load import load_settings
+
             options = self.options
             settings = load_settings(
                 options.flags,
