@@ -7,6 +7,7 @@ No ldap3: a lookup must not pay for its import.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -33,9 +34,9 @@ from mailldap.ldap.filter import Present
 if TYPE_CHECKING:
     from mailldap.directory.libldap.tls import TlsRules
 
+_NO_SUCH_ATTRIBUTE = 16
 _NO_SUCH_OBJECT = 32
-#: What a Unix socket counts as when sasl_minssf is compared (LDAP_PVT_SASL_LOCAL_SSF).
-_LOCAL_SSF = 71
+_MECHANISM = re.compile("[A-Z0-9_-]+")
 
 
 def open_session(parameters: SessionParameters) -> LibldapSession:
@@ -134,9 +135,10 @@ class LibldapSession:
         """Bind by SASL EXTERNAL, which has no timeout; no other mechanism is known here."""
         parameters = self._parameters
         channel = self._connected()
-        mechanisms = parameters.sasl_mechs.upper().split() or self._offered_mechanisms(channel)
         assert self._uri is not None
-        local = self._uri.scheme == "ldapi" and parameters.sasl_minssf <= _LOCAL_SSF
+        mechanisms = _MECHANISM.findall(parameters.sasl_mechs.upper())
+        mechanisms = mechanisms or self._offered_mechanisms(channel)
+        local = self._uri.scheme == "ldapi"
         if "EXTERNAL" not in mechanisms or not (local or parameters.tls_cert):
             text = err2string(AUTH_UNKNOWN)
             raise ApiError(
@@ -153,11 +155,16 @@ class LibldapSession:
             "", Scope.BASE, Present("objectClass"), ("supportedSASLMechanisms",)
         )
         result = run_search(channel, request, None).result
-        return [
+        if result.code:
+            raise api_error(result.code, result.text)
+        names = [
             name.upper()
             for entry in result.entries
             for name in entry.texts("supportedSASLMechanisms")
         ]
+        if not names:
+            raise api_error(_NO_SUCH_ATTRIBUTE)
+        return names
 
     def _deadline(self) -> float | None:
         timeout = self._parameters.timeout

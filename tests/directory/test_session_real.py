@@ -9,10 +9,12 @@ import re
 import socket
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from mailldap.directory.base import Scope, SearchRequest, SessionParameters
+from mailldap.directory.libldap.tls import own_name
 from mailldap.directory.libldap_text import err2string
 from mailldap.directory.session import LibldapSession
 from mailldap.errors import ApiError
@@ -102,13 +104,53 @@ GARBAGE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 BENT = tlv(0x64, tlv(4, b"dc=x"), b"\x30\x20" + tlv(0x30, tlv(4, b"maildrop"), tlv(0x31)))
 
 
+def secured(name, then=GOOD):
+    """Accepts StartTLS with the certificate *name* of CERTIFICATES, and goes on as *then*."""
+
+    def handle(connection):
+        message_id, _, _ = connection.read()
+        connection.send(message(message_id, result(0x78)))
+        connection.secure(*CERTIFICATES[name])
+        then(connection)
+
+    return handle
+
+
+#: Names of certificates and what they are for; the files are made with the lab.
+ALTERNATIVES = {
+    "ip": ("IP:127.0.0.1",),
+    "localhost": ("DNS:localhost",),
+    "host": ("DNS:lab.internal", f"DNS:{own_name()}"),
+    "wildcard": ("DNS:*.internal",),
+    "other": ("DNS:elsewhere.example",),
+    "127.0.0.1": ("DNS:elsewhere.example",),
+}
+CERTIFICATES = {}
+
+
 @dataclass
 class Case:
-    """Servers by their handlers ("dead" for a closed port, other text as it is), parameters."""
+    """Servers by their handlers ("dead" for a closed port, other text as it is), parameters.
+
+    A pair is a scheme and a handler, a triple also a certificate for ldaps; with "ldapi" the
+    server listens on a socket. *host* is how the servers are called.
+    """
 
     servers: list
     parameters: dict = field(default_factory=dict)
     keys: int = 1
+    host: str = "127.0.0.1"
+
+
+START = {"start_tls": "yes"}
+CHECKED = {"tls_require_cert": "yes", "tls_ca_cert_file": "{ca}"}
+EXTERNAL = {"bind": "sasl", "sasl_mechs": "EXTERNAL"}
+
+
+def offers(*mechanisms):
+    """Answers every search with the SASL mechanisms of a root DSE and with FOUND."""
+    names = [name.encode() for name in mechanisms]
+    return polite(entry("", supportedSASLMechanisms=names, maildrop=[b"here"]))
 
 
 REFERS = searches(
@@ -159,7 +201,6 @@ CASES = {
     "unknown-code": Case([polite(FOUND, code=100)], {"bind": "no"}),
     "big-code": Case([polite(FOUND, code=4100)], {"bind": "no"}),
     "timeout-zero": Case([GOOD], {"bind": "no", "timeout": 0}),
-    "timeout-zero-bind": Case([GOOD], {"timeout": 0}),
     "timeout-zero-dead": Case(["dead"], {"timeout": 0}),
     "timeout-below-zero": Case([GOOD], {"timeout": -1}),
     "version-2": Case([GOOD], {"bind": "no", "version": 2}),
@@ -180,6 +221,45 @@ CASES = {
     "ldaps-closed-then-good": Case([("ldaps", hangs_up), GOOD], {"bind": "no"}),
     "ldaps-dead": Case(["ldaps://127.0.0.1:1"]),
     "ldaps-no-ca": Case(["ldaps://127.0.0.1:1"], {"tls_ca_cert_file": "/no/such/file"}),
+    "tls": Case([secured("ip")], START | CHECKED),
+    "tls-unchecked": Case([secured("other")], START),
+    "tls-other-name": Case([secured("other")], START | CHECKED),
+    "tls-other-ca": Case([secured("ip")], START | CHECKED | {"tls_ca_cert_file": "{other_ca}"}),
+    "tls-other-ca-unchecked": Case([secured("ip")], START | {"tls_ca_cert_file": "{other_ca}"}),
+    "tls-default-ca": Case([secured("ip")], START | {"tls_require_cert": "yes"}),
+    "tls-not-a-ca": Case([secured("ip")], START | {"tls_ca_cert_file": "{folder}/main.cf"}),
+    "tls-ca-folder-missing": Case([secured("ip")], START | {"tls_ca_cert_dir": "/no/such"}),
+    "tls-localhost": Case([secured("localhost")], START | CHECKED, host="localhost"),
+    "tls-localhost-by-own-name": Case([secured("host")], START | CHECKED, host="localhost"),
+    "tls-localhost-upper": Case([secured("localhost")], START | CHECKED, host="LocalHost"),
+    "tls-common-name": Case([secured("127.0.0.1")], START | CHECKED),
+    "tls-key-missing": Case([secured("ip")], START | {"tls_cert": "{ca}", "tls_key": "/no/such"}),
+    "tls-cert-missing": Case([secured("ip")], START | {"tls_cert": "/no/such"}),
+    "tls-cert-without-key": Case([secured("ip")], START | {"tls_cert": "{ca}"}),
+    "tls-other-name-then-good": Case([secured("other"), GOOD], START | CHECKED),
+    "ldaps": Case([("ldaps", GOOD, "ip")], CHECKED),
+    "ldaps-unchecked": Case([("ldaps", GOOD, "other")]),
+    "ldaps-other-name": Case([("ldaps", GOOD, "other")], CHECKED),
+    "ldaps-other-name-bind-no": Case([("ldaps", GOOD, "other")], CHECKED | {"bind": "no"}),
+    "ldaps-other-name-then-good": Case([("ldaps", GOOD, "other"), GOOD], CHECKED),
+    "ldaps-localhost": Case([("ldaps", GOOD, "localhost")], CHECKED, host="localhost"),
+    "ldaps-start-tls": Case([("ldaps", polite(FOUND), "ip")], START | CHECKED),
+    "socket": Case([("ldapi", GOOD)]),
+    "socket-external": Case([("ldapi", GOOD)], EXTERNAL),
+    "socket-external-refused": Case([("ldapi", polite(FOUND, bind=50))], EXTERNAL),
+    "socket-external-authz": Case([("ldapi", GOOD)], EXTERNAL | {"sasl_authz_id": "dn:cn=x"}),
+    "socket-nonsense": Case([("ldapi", GOOD)], {"bind": "sasl", "sasl_mechs": "X"}),
+    "tcp-unnamed-other": Case([offers("PLAIN")], {"bind": "sasl"}),
+    "tcp-unnamed-external": Case([offers("EXTERNAL")], {"bind": "sasl"}),
+    "tcp-unnamed-x": Case([offers("X")], {"bind": "sasl"}),
+    "socket-unnamed-x": Case([("ldapi", offers("X"))], {"bind": "sasl"}),
+    "socket-minssf-high": Case([("ldapi", GOOD)], EXTERNAL | {"sasl_minssf": 4096}),
+    "socket-lower-case": Case([("ldapi", GOOD)], {"bind": "sasl", "sasl_mechs": "external"}),
+    "socket-several": Case([("ldapi", GOOD)], {"bind": "sasl", "sasl_mechs": "GSSAPI EXTERNAL"}),
+    "socket-commas": Case([("ldapi", GOOD)], {"bind": "sasl", "sasl_mechs": "X,EXTERNAL"}),
+    "socket-unnamed": Case([("ldapi", offers("PLAIN", "EXTERNAL"))], {"bind": "sasl"}),
+    "socket-unnamed-none": Case([("ldapi", GOOD)], {"bind": "sasl"}),
+    "socket-silent-external": Case([("ldapi", hangs_up)], EXTERNAL),
     "sasl-no-mechanism": Case([GOOD], {"bind": "sasl", "sasl_mechs": "EXTERNAL"}),
     "sasl-plain": Case([GOOD], {"bind": "sasl", "sasl_mechs": "PLAIN"}),
     "reference": Case([REFERS], {"bind": "no"}),
@@ -200,28 +280,34 @@ CASES = {
 
 
 @contextlib.contextmanager
-def running(case):
+def running(case, folder, name):
     """The case's URIs, with its servers up."""
     with contextlib.ExitStack() as stack:
         uris = []
-        for server in case.servers:
+        for number_, server in enumerate(case.servers):
             if server == "dead":
                 with socket.create_server(("127.0.0.1", 0)) as probe:
                     uris.append(f"ldap://127.0.0.1:{probe.getsockname()[1]}")
-            elif isinstance(server, str):
+                continue
+            if isinstance(server, str):
                 uris.append(server)
-            elif isinstance(server, tuple):
-                port = stack.enter_context(FakeServer(server[1])).port
-                uris.append(f"{server[0]}://127.0.0.1:{port}")
-            else:
-                uris.append(stack.enter_context(FakeServer(server)).uri)
+                continue
+            scheme, handler, *certificate = (
+                server if isinstance(server, tuple) else ("ldap", server)
+            )
+            path = str(folder / f"{name}{number_}") if scheme == "ldapi" else None
+            tls = CERTIFICATES[certificate[0]] if certificate else None
+            made = stack.enter_context(FakeServer(handler, path, tls))
+            if path:
+                Path(path).chmod(0o777)
+            uris.append(made.uri if path else f"{scheme}://{case.host}:{made.port}")
         yield uris
 
 
 def ours(case, uris):
     """What our session says for each key: values, or Postfix's warning."""
     settings = {"timeout": 1} | case.parameters
-    for name in ("start_tls", "chase_referrals"):
+    for name in ("start_tls", "chase_referrals", "tls_require_cert"):
         settings[name] = settings.get(name) == "yes"
     settings["bind"] = {"no": "none", "sasl": "sasl"}.get(settings.get("bind"), "simple")
     hosts = tuple(u if u.startswith("ldap") else f"ldap://{u}" for u in uris)
@@ -249,11 +335,21 @@ _WARNING = re.compile(r"^postmap: (?:warning|error): dict_ldap_\w+: (.*?) *$", r
 
 
 @pytest.fixture(scope="module")
-def compared(lab):
+def compared(lab, pki):
     """Both answers to every case: the real ones from one run of the lab, all at a time."""
     folder = lab.folder("sessions")
+    for name, alternatives in ALTERNATIVES.items():
+        CERTIFICATES[name] = pki.issue(name, *alternatives)
+    places = {"{ca}": pki.ca, "{other_ca}": pki.other_ca, "{folder}": folder}
+    for case in CASES.values():
+        for key, value in case.parameters.items():
+            for place, path in places.items():
+                if place in str(value):
+                    case.parameters[key] = value.replace(place, str(path))
     with contextlib.ExitStack() as stack:
-        uris = {name: stack.enter_context(running(case)) for name, case in CASES.items()}
+        uris = {
+            name: stack.enter_context(running(case, folder, name)) for name, case in CASES.items()
+        }
         for name, case in CASES.items():
             lines = {
                 "server_host": " ".join(uris[name]),

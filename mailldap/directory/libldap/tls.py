@@ -8,7 +8,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mailldap.directory.base import SessionParameters
@@ -33,7 +35,9 @@ class TlsRules:
             # A certificate that nobody looks at may be of any strength.
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
         if parameters.tls_ca_cert_file:
-            context.load_verify_locations(cafile=parameters.tls_ca_cert_file)
+            Path(parameters.tls_ca_cert_file).read_bytes()
+            with suppress(ssl.SSLError):  # a file without certificates trusts nobody
+                context.load_verify_locations(cafile=parameters.tls_ca_cert_file)
         if parameters.tls_ca_cert_dir:
             context.load_verify_locations(capath=parameters.tls_ca_cert_dir)
         if not parameters.tls_ca_cert_file and not parameters.tls_ca_cert_dir:
