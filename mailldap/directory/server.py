@@ -127,6 +127,9 @@ class LdapServer:
     The servers are tried in order when a connection is needed, at the first operation or when
     the last connection broke; a refused bind is an answer and ends the trying. Nothing is
     connected before it is used.
+
+    Once a change was referred to a provider, everything is asked there: who looks again after a
+    write must not be shown a replica that has not heard of it yet.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -136,6 +139,7 @@ class LdapServer:
         self._paging: PagedSearch | None = None
         self._hops = 0
         self._providers: dict[str, LdapServer] = {}
+        self._provider_in_use: LdapServer | None = None
 
     @property
     def uri(self) -> str:
@@ -184,6 +188,7 @@ class LdapServer:
         for provider in self._providers.values():
             provider.close()
         self._providers.clear()
+        self._provider_in_use = None
 
     def __enter__(self) -> Self:
         return self
@@ -220,6 +225,8 @@ class LdapServer:
 
         Raises CouldNotAsk or Unreachable where there was no answer.
         """
+        if self._provider_in_use is not None:
+            return self._provider_in_use.run(request)
         return self._ask(lambda c: run_search(c.channel, request, self._deadline()).result)
 
     def search(
@@ -236,6 +243,11 @@ class LdapServer:
         Errors as Reader.search; those of the server come after the entries that it sent.
         Continuation references are left alone.
         """
+        if self._provider_in_use is not None:
+            yield from self._provider_in_use.search(
+                base, scope, filter, attributes, size_limit=size_limit
+            )
+            return
         request = SearchRequest(
             base,
             scope,
@@ -310,6 +322,9 @@ class LdapServer:
 
         Errors as Writer.apply.
         """
+        if self._provider_in_use is not None:
+            self._provider_in_use.apply(change)
+            return
         try:
             self._apply(change)
         except ReferralReceived as error:
@@ -334,6 +349,7 @@ class LdapServer:
                 failures.append(error.message)
                 continue
             act(provider)
+            self._provider_in_use = provider
             return
         raise CouldNotAsk(
             f"{self.uri} refers changes to {', '.join(referral.uris) or 'nobody'}, "
@@ -357,6 +373,9 @@ class LdapServer:
 
     def apply_together(self, changes: Sequence[Change]) -> None:
         """Make all the changes or none; errors as Writer.apply."""
+        if self._provider_in_use is not None:
+            self._provider_in_use.apply_together(changes)
+            return
         try:
             self._apply_together(changes)
         except ReferralReceived as error:
