@@ -10,11 +10,12 @@ from typing import Any, Self
 
 from mailldap.config.secret import read_secret
 from mailldap.config.settings import Settings
-from mailldap.directory.base import Session, SessionOpener, SessionParameters, Writer
+from mailldap.directory.base import Scope, Session, SessionOpener, SessionParameters, Writer
 from mailldap.directory.open import is_file, open_directory, same_session, session_opener
 from mailldap.errors import ConfigError, UsageError
-from mailldap.ldap.entry import Entry
-from mailldap.ldap.ldif import format_change
+from mailldap.ldap.entry import Entry, without_secrets
+from mailldap.ldap.filter import Present
+from mailldap.ldap.ldif import format_change, format_entry
 from mailldap.ldap.schema import Schema, default_schema, load_schema_file
 from mailldap.model.recipient import MailRecipient
 from mailldap.postfix.main_cf import MainCf
@@ -234,6 +235,18 @@ class MailDirectory:
     def planned_ldif(self) -> str:
         """Return the changes that a dry run has collected, as LDIF."""
         return "".join(map(format_change, self._planned.changes)) if self._planned else ""
+
+    def export_ldif(
+        self, *, recipients_only: bool = False, passwords: bool = False
+    ) -> Iterator[str]:
+        """Yield the entries below the base as LDIF (RFC 2849), one a piece, as they arrive.
+
+        Every user attribute is there, in the directory's order; userPassword only with
+        *passwords*. Raises what the directory refuses, after the entries that it gave.
+        """
+        wanted = recipients.IS_RECIPIENT if recipients_only else Present("objectClass")
+        for entry in self.directory.search(self.directory.base, Scope.SUB, wanted):
+            yield format_entry(entry if passwords else without_secrets(entry))
 
     def resolve(self, address: str) -> Resolution:
         """Return where mail for *address* goes: alias expansion, then routing of each result.

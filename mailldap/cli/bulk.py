@@ -23,14 +23,17 @@ def register(app: typer.Typer) -> None:
 @exporting.command("ldif")
 def export_ldif(
     ctx: typer.Context,
-    everything: Annotated[
-        bool, typer.Option("--all", help="every entry below the base, not recipients alone")
+    recipients: Annotated[
+        bool, typer.Option("--recipients", help="recipients only, not the tree around them")
+    ] = False,
+    passwords: Annotated[
+        bool, typer.Option("--with-passwords", help="userPassword too, where we may read it")
     ] = False,
 ) -> None:
-    """Write entries as LDIF to stdout, parents before children."""
+    """Write the entries below the base as LDIF to stdout."""
     run = run_of(ctx)
     with run.connect() as mail:
-        for text in mail.export_ldif(everything=everything):
+        for text in mail.export_ldif(recipients_only=recipients, passwords=passwords):
             write(text)
 
 

@@ -74,8 +74,9 @@ def recipient_add(
 @recipient.command("show")
 def recipient_show(ctx: typer.Context, who: Who) -> None:
     """Show one entry."""
+    from mailldap.ldap.entry import without_secrets
     from mailldap.ldap.ldif import format_entry
-    from mailldap.output.jsonform import entry_form, without_secrets
+    from mailldap.output.jsonform import entry_form
     from mailldap.output.text import entry_text
 
     run = run_of(ctx)
@@ -87,8 +88,9 @@ def recipient_show(ctx: typer.Context, who: Who) -> None:
 @recipient.command("list")
 def recipient_list(ctx: typer.Context) -> None:
     """List all recipients, one a line: uid, addresses, routing."""
+    from mailldap.ldap.entry import without_secrets
     from mailldap.ldap.ldif import format_entry
-    from mailldap.output.jsonform import entry_form, without_secrets
+    from mailldap.output.jsonform import entry_form
     from mailldap.output.text import entries_text
 
     run = run_of(ctx)

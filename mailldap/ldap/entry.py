@@ -47,3 +47,11 @@ class Entry:
 
     def __contains__(self, name: str) -> bool:
         return bool(self.values(name))
+
+
+def without_secrets(entry: Entry) -> Entry:
+    """Return *entry* as it may be shown: without userPassword, whatever its options."""
+    return Entry(
+        entry.dn,
+        tuple(pair for pair in entry if pair[0].partition(";")[0].lower() != "userpassword"),
+    )

@@ -67,14 +67,6 @@ def lookup_form(key: str, answer: Answer) -> Form:
     return form
 
 
-def without_secrets(entry: Entry) -> Entry:
-    """Return *entry* as it may be shown: without userPassword, whatever its options."""
-    return Entry(
-        entry.dn,
-        tuple(pair for pair in entry if pair[0].partition(";")[0].lower() != "userpassword"),
-    )
-
-
 def entry_form(entry: Entry) -> Form:
     """Return an entry as ``{"dn": …, attribute: [values]}``.
 

@@ -22,6 +22,7 @@ from mailldap.model.address import Mailbox, parse_address
 from mailldap.model.recipient import new_entry
 from mailldap.provision.find import (
     ADDRESS_ATTRIBUTES,
+    IS_RECIPIENT,
     find_recipient,
     fold,
     recipients,
@@ -40,6 +41,7 @@ from mailldap.provision.result import Result, State
 from mailldap.provision.routing import ATTRIBUTE as ROUTING
 
 __all__ = [
+    "IS_RECIPIENT",
     "add_recipient",
     "find_recipient",
     "recipients",
