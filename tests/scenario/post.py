@@ -111,6 +111,11 @@ class Post:
         said = posting.said
         where = f"{posting.host}: {posting.address}: `resolve` said {said['outcome']}"
         if posting.queue_id is None:
+            if "Relay access denied" in posting.reply:
+                # Whether a client may relay is no matter of the address; that it would be relaying
+                # is: the address is none of ours.
+                ours = [r for r in said["recipients"] if r["class"] != "default"]
+                return f"{where} as one of ours, Postfix {posting.reply}" if ours else None
             outcome = "defer" if posting.reply.startswith("4") else "reject"
             if said["outcome"] != outcome:
                 return f"{where}, Postfix {posting.reply}"
@@ -129,7 +134,7 @@ class Post:
             if posting.foreseeable and match["status"] != FATES[recipient["outcome"]]:
                 return f"{where}: {recipient}, Postfix {match[0]}"
             if recipient["transport"] == "smtp" and recipient["outcome"] == "deliver":
-                host, _, port = recipient["nexthop"].replace("[", "").partition("]")
+                host, _, port = recipient["nexthop"].lower().replace("[", "").partition("]")
                 reached = re.fullmatch(r"(.*?)(?:\[.*\](?::\d+)?)?", match["relay"])
                 assert reached
                 if reached[1] not in {host, "none"} or not match["relay"].endswith(port):

@@ -10,7 +10,7 @@ CASES = [
     ("user1", "USER2@Example.com", True),
     ("user1", "user3@example.com", False),
     ("user1", "unlisted@example.com", False),
-    ("user1", "user1@elsewhere.test", True),  # an address that nobody owns
+    ("user1", "user1@elsewhere.test", False),  # owned by nobody: not by this user either
     ("user1", "", True),
     ("user2", "user2@example.com", False),
     ("user3", "user3@example.com", True),
@@ -19,7 +19,7 @@ CASES = [
     ("user4", "another@example.com", True),
     ("user4", "user1@example.com", False),
     ("user4", "sample@example.com", False),
-    ("user4", "unlisted@mail.example.com", True),  # not below @example.com: nobody owns it
+    ("user4", "unlisted@mail.example.com", False),  # @example.com does not cover it
     ("", "user1@example.com", False),
     ("", "unlisted@example.com", False),
     ("", "remote@elsewhere.test", True),
