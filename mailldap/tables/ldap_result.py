@@ -6,7 +6,7 @@ flags for terminal and leaf entries stay set for the entries that follow in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, Session
@@ -46,12 +46,14 @@ def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, lis
     """
     if config.session.timeout == 0:
         return _PARAM_ERROR, []
-    if query.filter == "" or config.size_limit < 0:
-        return _PROTOCOL_ERROR, []  # what a server makes of such a request
+    if query.filter == "":
+        return _PROTOCOL_ERROR, []  # what a server makes of a request without filter
     try:
         parsed = Present("objectclass") if query.filter is None else parse_libldap(query.filter)
     except FilterError:
         return _BAD_FILTER, []
+    if config.size_limit < 0:
+        return _PROTOCOL_ERROR, []  # what a server makes of a negative number
     result: SearchResult = session.run(
         SearchRequest(
             base=query.base,
@@ -80,12 +82,24 @@ class Collector:
         self.text = ""
         #: DNs of all entries seen, in order.
         self.seen: list[str] = []
+        #: The result of the last search for a DN or URL, as libldap remembers it.
+        self.last_code = 0
         self._expansions = 0
         self._depth = 0
 
     def collect(self, entries: Sequence[Entry]) -> None:
         """Add the values of the entries of one search. Raises LookupFailed."""
-        self._depth += 1
+        levels = [self._entries(entries)]
+        while levels:
+            self._depth = len(levels)
+            deeper = next(levels[-1], None)
+            if deeper is None:
+                levels.pop()
+            else:
+                levels.append(self._entries(deeper))
+
+    def _entries(self, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+        """Add the values of entries; yield those of DNs and URLs, to be added before the rest."""
         config = self.config
         is_leaf, is_terminal = True, False
         for count, entry in enumerate(entries, 1):
@@ -93,26 +107,27 @@ class Collector:
             if config.size_limit and count > config.size_limit:
                 raise self._failure(f"Query size limit ({config.size_limit}) exceeded")
             for name in config.attributes.terminal:
-                values = _values(entry, name)
+                values = self._values(entry, name)
                 if values is not None:
                     is_terminal = bool(values)
                     if is_terminal:
                         break
             if not is_terminal and config.attributes.leaf:
                 for name in config.attributes.special:
-                    values = _values(entry, name)
+                    values = self._values(entry, name)
                     if values is not None:
                         is_leaf = not values
                         if not is_leaf:
                             break
             for name, values in entry:
                 if values:
-                    self._attribute(name, values, is_leaf=is_leaf, is_terminal=is_terminal)
-        self._depth -= 1
+                    yield from self._attribute(
+                        name, values, is_leaf=is_leaf, is_terminal=is_terminal
+                    )
 
     def _attribute(
         self, name: str, values: tuple[bytes, ...], *, is_leaf: bool, is_terminal: bool
-    ) -> None:
+    ) -> Iterator[Sequence[Entry]]:
         attributes = self.config.attributes
         wanted = attributes.all
         index = next((i for i, w in enumerate(wanted) if _subtype(w, name) > 0), len(wanted))
@@ -129,7 +144,15 @@ class Collector:
                     f"Recursion limit exceeded for special attribute {name}={_c_string(values[0])}"
                 )
             for value in values:
-                self._special(_c_string(value))
+                yield self._special(_c_string(value))
+
+    def _values(self, entry: Entry, name: str) -> tuple[bytes, ...] | None:
+        """Return the values of exactly that description in any case, or None if it is not there."""
+        wanted = lower_ascii(name)
+        values = next((values for own, values in entry if lower_ascii(own) == wanted), None)
+        if values is None:
+            self.last_code = 0  # libldap remembers a decoding error, which Postfix ignores
+        return values
 
     def _ordinary(self, value: bytes) -> None:
         text = _c_string(value)
@@ -146,8 +169,8 @@ class Collector:
         if 0 < self.config.expansion_limit < self._expansions:
             raise self._failure(f"Expansion limit exceeded for key: '{self.key}'")
 
-    def _special(self, value: str) -> None:
-        """Follow a DN or URL."""
+    def _special(self, value: str) -> Sequence[Entry]:
+        """Return the entries that a DN or URL leads to."""
         query = Query(value, Scope.BASE, None, self.config.attributes.all)
         if is_ldap_url(value):
             try:
@@ -160,18 +183,19 @@ class Collector:
             if url.attributes:
                 attributes = self._intersection(url.attributes)
                 if not attributes:
-                    return
+                    return []
             query = Query(url.dn, url.scope, url.filter, attributes)
         try:
             code, entries = search(self.session, self.config, query)
         except ApiError as error:
             code, entries = error.result, []
-        if code == 0:
-            self.collect(entries)
-        elif code == _NO_SUCH_OBJECT:
+        self.last_code = code
+        if code == _NO_SUCH_OBJECT:
             self.warn(f"dict_ldap_get_values[{self._depth}]: DN {value} not found, skipping ")
-        else:
+            return []
+        if code:
             raise self._search_failure(f"search error {code}: {err2string(code)} ")
+        return entries
 
     def _intersection(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the attributes that both a URL and the table ask for, the narrower of two."""
@@ -193,12 +217,6 @@ class Collector:
 
 def _c_string(value: bytes) -> str:
     return c_string(decode(value))
-
-
-def _values(entry: Entry, name: str) -> tuple[bytes, ...] | None:
-    """Return the values of exactly that description in any case, or None where it is not there."""
-    wanted = lower_ascii(name)
-    return next((values for own, values in entry if lower_ascii(own) == wanted), None)
 
 
 def _subtype(first: str, second: str) -> int:

@@ -105,6 +105,11 @@ class LdapTable(BaseTable):
             return Failed(error.message)
         finally:
             self._entries = collector.seen
+            if collector.last_code:
+                self.context.warn(
+                    "dict_ldap_lookup: Had some trouble with entries returned by search: "
+                    + err2string(collector.last_code)
+                )
         return Found(collector.text) if collector.text else NotFound()
 
     def _broken(self, error: ApiError) -> Failed:
