@@ -1,5 +1,6 @@
 """The running scenario, one for all its tests."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,7 @@ def stack(engine: Engine | None, pki: Pki) -> Iterator[Stack]:
     """All systems of docker/compose.yaml."""
     if engine is None:
         pytest.skip("no container engine for the scenario")
-    own = Engine()
+    own = Engine(prefix=f"mailldap-{os.getpid()}-stack")
     made = Stack(own, certificates(pki))
     try:
         made.up()
