@@ -289,7 +289,7 @@ PIECES = st.sampled_from(
         b"mail:: =", b" folded", b" ", b"# comment", b"-", b"changetype: add",
         b"changetype: modify", b"changetype: delete", b"add: cn", b"replace: cn", b"version: 1",
         b"cn:  two", b"cn:<x", b"cn: \xff", b"cn: \xc3\xb6", b"control: 1.2", b"", b"",
-        b"newrdn: cn=x", b"deleteoldrdn: 1", b"cn:", b"\r", b"x", b"dn: ", b"mail: a\0",
+        b"mail::", b"mail::  YQ==", b"mail:x: y", b"mail:x", b"mail: :x", b"newrdn: cn=x", b"deleteoldrdn: 1", b"cn:", b"\r", b"x", b"dn: ", b"mail: a\0",
     ]
 )  # fmt: skip
 

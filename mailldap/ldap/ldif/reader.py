@@ -28,7 +28,6 @@ _PLAIN_DN = re.compile(
     rb"(?:,[A-Za-z][A-Za-z0-9-]*=[A-Za-z0-9@._-]+(?: [A-Za-z0-9@._-]+)*)*"
 )
 _ADDED = b"changetype: add\n"
-_UNSAFE_START = frozenset({b" ", b":", b"<"})
 
 
 def read_ldif(
@@ -104,10 +103,13 @@ def _plain_entry(text: bytes, line: int, names: Names) -> Record | None:
     if (
         not text.startswith(b"dn: ")
         or not text.isascii()
-        or b"\n " in text
+        or b"\n " in text  # folded
         or b"\n#" in text
         or b"\r" in text
         or b"\0" in text
+        or b":  " in text  # perhaps a value that starts with a space, a colon or a <
+        or b": :" in text
+        or b": <" in text
     ):
         return None
     first, _, body = text.partition(b"\n")
@@ -117,30 +119,38 @@ def _plain_entry(text: bytes, line: int, names: Names) -> Record | None:
         body = body[len(_ADDED) :]
     if not body or not _PLAIN_DN.fullmatch(dn):
         return None
-    spellings = names.spellings
-    values: dict[str, list[bytes]] = {}
+    values: dict[bytes, list[bytes]] = {}
     for item in body.split(b"\n"):
-        raw, _, value = item.partition(b":")
-        attribute = spellings.get(raw)
-        if attribute is None:
-            return None
-        start = value[:1]
-        if start == b" ":
-            value = value[1:]
-            if value[:1] in _UNSAFE_START:
+        raw, _, value = item.partition(b": ")
+        if raw in values:
+            values[raw].append(value)
+        else:
+            values[raw] = [value]
+    attributes = _attributes(values, names)
+    if attributes is None:
+        return None
+    entry = Entry(dn.decode(), attributes)
+    return Record(line, Add(entry) if added else entry)
+
+
+def _attributes(
+    values: dict[bytes, list[bytes]], names: Names
+) -> tuple[tuple[str, tuple[bytes, ...]], ...] | None:
+    """Return the attributes; None for a name that is new, reserved or none, or bad base64."""
+    spellings = names.spellings
+    found = []
+    for raw, written in values.items():
+        given = written
+        name = spellings.get(raw)
+        if name is None:  # the second colon of base64 is still with the name
+            name = spellings.get(raw[:-1])
+            if name is None or not raw.endswith(b":") or raw[:-1] in values:
                 return None
-        elif start == b":":
             try:
-                value = a2b_base64(value[1:].lstrip(b" "), strict_mode=True)
+                given = [a2b_base64(value, strict_mode=True) for value in written]
             except Base64Error:
                 return None
-        elif start == b"<":
-            return None
-        if attribute in values:
-            values[attribute].append(value)
-        else:
-            values[attribute] = [value]
-    if names.mixed and len({attribute.lower() for attribute in values}) < len(values):
+        found.append((name, tuple(given)))
+    if names.mixed and len({name.lower() for name, _ in found}) < len(found):
         return None
-    entry = Entry(dn.decode(), tuple([(key, tuple(given)) for key, given in values.items()]))
-    return Record(line, Add(entry) if added else entry)
+    return tuple(found)
