@@ -48,7 +48,7 @@ RULES: tuple[Rule, ...] = (
     files.missing_table,
     files.stale_database,
     files.missing_certificate,
-    syntax.short_services,
+    syntax.refused_services,
     syntax.doubled_services,
     syntax.unknown_in_master,
     comments.comments_of_master,

@@ -133,10 +133,19 @@ class Configuration:
         name = self.main.name if self.main else self.name_of(self.directory / "main.cf")
         return MainCf(settings, name=name, directory=str(self.directory), host=self.host)
 
-    @cached_property
+    @property
     def services(self) -> tuple[Service, ...]:
         """The entries of master.cf."""
-        return tuple(services_of(self.master)) if self.master else ()
+        return self._entries[0]
+
+    @property
+    def refused_services(self) -> tuple[ConfigError, ...]:
+        """What master(8) says about the entries of master.cf that it refuses."""
+        return self._entries[1]
+
+    @cached_property
+    def _entries(self) -> tuple[tuple[Service, ...], tuple[ConfigError, ...]]:
+        return services_of(self.master) if self.master else ((), ())
 
     def value(self, name: str) -> str:
         """Return a parameter's expanded value; what Postfix cannot expand counts as empty."""

@@ -1,4 +1,4 @@
-"""The entries of master.cf with the places of their words (master(5))."""
+"""The entries of master.cf, those that master(8) refuses left out but told about."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailldap.audit.source import SourceFile
+from mailldap.errors import ConfigError
+from mailldap.postfix import master_cf
 from mailldap.postfix.lines import LogicalLine
-from mailldap.postfix.words import BLANKS, COMMA_SPACE, next_word, unbrace
+from mailldap.postfix.words import BLANKS, COMMA_SPACE, next_word
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a logical line and the characters ``start`` to ``end`` that it stands in."""
+    """A word and the characters ``start`` to ``end`` of its logical line that it stands in."""
 
     text: str
     start: int
@@ -34,74 +36,79 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One entry. ``fields`` are the words up to the command, ``arguments`` those behind it."""
+    """One entry and the file that it stands in."""
 
     file: SourceFile
-    source: LogicalLine
-    fields: tuple[Word, ...]
-    arguments: tuple[Word, ...]
+    entry: master_cf.Service
 
     @property
     def name(self) -> str:
-        """The service name, its first field."""
-        return self.fields[0].text
-
-    @property
-    def kind(self) -> str:
-        """inet, unix, unix-dgram, fifo or pass."""
-        return self.fields[1].text
-
-    @property
-    def chroot(self) -> str:
-        """``y``, ``n`` or ``-``."""
-        return self.fields[4].text
+        """The service name."""
+        return self.entry.name
 
     @property
     def command(self) -> str:
         """The program."""
-        return self.fields[7].text
+        return self.entry.command
 
     @property
     def line(self) -> int:
         """The physical line on which the entry starts."""
-        return self.source.line
+        return self.entry.line
+
+    @property
+    def source(self) -> LogicalLine:
+        """The logical line."""
+        return self.entry.source
+
+    @property
+    def arguments(self) -> list[Word]:
+        """The words behind the command."""
+        return [self._placed(word) for word in self.entry.arguments]
 
     @property
     def overrides(self) -> dict[str, Override]:
         """The main.cf parameters that the entry sets for its program."""
         found = {}
-        for name, value, start in self._options():
-            found[name] = Override(value, start, self.file.line_at(self.source, start))
-        return found
-
-    def _options(self) -> Iterator[tuple[str, str, int]]:
         words = iter(self.arguments)
         for word in words:
             if word.text == "-o":
-                assignment = next(words, None)
+                following = next(words, None)
             elif word.text.startswith("-o"):
-                assignment = Word(word.text[2:], word.start + 2)
+                following = Word(word.text[2:], word.start + 2)
             else:
                 continue
-            if assignment is None:
-                return
-            text, start = assignment.text, assignment.start
-            if text.startswith("{"):
-                inside, _ = unbrace(text, strip=True)
-                start += text.index(inside) if inside else 0
-                text = inside
-            name, equals, value = text.partition("=")
-            if equals:
-                start += len(name) + 1 + len(value) - len(value.lstrip(BLANKS))
-                yield name.rstrip(BLANKS), value.strip(BLANKS), start
+            if following is not None and "=" in following.text:
+                name, override = self._override(following)
+                found[name] = override
+        return found
+
+    def _override(self, word: Word) -> tuple[str, Override]:
+        text = word.text[1:-1] if word.text.startswith("{") else word.text
+        start = word.start + (1 if word.text.startswith("{") else 0)
+        name, _, value = text.partition("=")
+        start += len(name) + 1 + len(value) - len(value.lstrip(BLANKS))
+        line = self.file.line_at(self.source, start)
+        return name.strip(BLANKS), Override(value.strip(BLANKS), start, line)
+
+    def _placed(self, word: master_cf.Word) -> Word:
+        before = (n for n in self.source.numbers if n < word.line)
+        return Word(word.text, word.column + sum(len(self.file.physical(n)) for n in before))
 
 
-def services_of(file: SourceFile) -> Iterator[Service]:
-    """Yield the entries that have all eight fields; a later one of the same name and type wins."""
-    for line in file.lines:
-        words = tuple(words_of(line.text, BLANKS))
-        if len(words) >= 8:
-            yield Service(file, line, words[:8], words[8:])
+def services_of(file: SourceFile) -> tuple[tuple[Service, ...], tuple[ConfigError, ...]]:
+    """Return the entries in file order, and for each that master(8) refuses its fault."""
+    lines = file.text.split("\n")
+    faults = []
+    while True:
+        try:
+            parsed = master_cf.MasterCf.parse("\n".join(lines), file.name)
+        except ConfigError as fault:
+            faults.append(fault)
+            for number in next(line for line in file.lines if line.line == fault.line).numbers:
+                lines[number - 1] = "#"
+        else:
+            return tuple(Service(file, entry) for entry in parsed.entries), tuple(faults)
 
 
 def words_of(text: str, separators: str = COMMA_SPACE) -> Iterator[Word]:

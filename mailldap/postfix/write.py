@@ -17,7 +17,7 @@ from mailldap.postfix.changeset import FileChange, commit
 from mailldap.postfix.durable import read_or_none
 from mailldap.postfix.generate.files import GeneratedFile
 from mailldap.postfix.generate.seal import seal_state
-from mailldap.postfix.lines import decode
+from mailldap.postfix.lines import decode, physical_lines
 
 State = Literal["new", "unchanged", "stale", "edited", "foreign"]
 
@@ -128,24 +128,30 @@ def _plan_one(path: Path, file: GeneratedFile) -> PlannedFile:
 
 def unified_diff(name: str, before: bytes | None, after: bytes) -> str:
     """Return a unified diff of two versions of a file; any bytes survive as surrogates."""
-    old = [] if before is None else decode(before).split("\n")
-    new = decode(after).split("\n")
+    old = physical_lines(decode(before or b""))
+    new = physical_lines(decode(after))
     source = name if before is not None else "/dev/null"
-    lines = list(difflib.unified_diff(old, new, source, name, lineterm=""))
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        for line in difflib.unified_diff(old, new, source, name)
+    )
 
 
-def run_postmap(plan: WritePlan) -> tuple[str, ...]:
-    """Make the databases of indexed files with postmap(1), where it is installed.
+def indexed_tables(plan: WritePlan) -> list[tuple[str, Path]]:
+    """Return map type and source of the files that need a database, for run_postmap."""
+    return [(p.file.index, p.path) for p in plan.files if p.file.index is not None]
+
+
+def run_postmap(tables: Sequence[tuple[str, Path]]) -> tuple[str, ...]:
+    """Make the databases of *tables* (map type and source) with postmap(1), where it is here.
 
     postmap gives a database the mode of its source. Returns the commands that somebody has still
     to run, because postmap is not here. Raises ConfigError with its words where it fails.
     """
-    indexed = [p for p in plan.files if p.file.index is not None]
     program = shutil.which("postmap", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
     left = []
-    for planned in indexed:
-        table = f"{planned.file.index}:{planned.path.absolute()}"
+    for kind, path in tables:
+        table = f"{kind}:{path.absolute()}"
         if program is None:
             left.append(f"postmap {table}")
             continue
@@ -154,7 +160,7 @@ def run_postmap(plan: WritePlan) -> tuple[str, ...]:
         )
         if done.returncode:
             words = decode(done.stderr).strip()
-            raise ConfigError(f"postmap {table}: {words}", file=str(planned.path))
+            raise ConfigError(f"postmap {table}: {words}", file=str(path))
     return tuple(left)
 
 

@@ -138,13 +138,21 @@ def comments_of_master(conf: Configuration) -> Iterator[Finding]:
 def comments_of_text_tables(conf: Configuration) -> Iterator[Finding]:
     """Inline comments in text tables of aliases and owners, where they become addresses."""
     for name, effect in _TEXT_TABLES.items():
-        for use in conf.tables_of(name):
-            file = None if use.kind == "ldap" else conf.read(conf.locate(use.path))
-            if file is None:
-                continue
+        for file in text_tables(conf, name):
             for line in file.lines:
                 for comment in comments_in(file, line, 1):
                     yield _finding(file, name, comment.line, "error", effect)
+
+
+def text_tables(conf: Configuration, *names: str) -> list[SourceFile]:
+    """Return the text tables of aliases and owners (or of the parameters *names*) that are here."""
+    found = (
+        conf.read(conf.locate(use.path))
+        for name in names or _TEXT_TABLES
+        for use in conf.tables_of(name)
+        if use.kind != "ldap"
+    )
+    return [file for file in found if file]
 
 
 def _finding(file: SourceFile, name: str, line: int, severity: Severity, effect: str) -> Finding:

@@ -61,9 +61,9 @@ def closed_secret(conf: Configuration) -> Iterator[Finding]:
         file = _read(conf, use.path) if use.proxied and use.kind == "ldap" else None
         if file is None or file.mode is None or file.mode & 0o004:
             continue
-        if file.mode & 0o040 and file.gid in {_mail_group(), None}:
+        if file.mode & 0o040 and file.gid in {mail_group(), None}:
             continue
-        if file.mode & 0o040 and _mail_group() is None:
+        if file.mode & 0o040 and mail_group() is None:
             continue  # nobody here knows the group
         yield Finding(
             "secret-unreadable",
@@ -198,7 +198,8 @@ def _about(use: TableUse, code: str, severity: Severity, message: str, fix: str)
     return Finding(code, severity, use.file.name, use.line, use.parameter, message, fix)
 
 
-def _mail_group() -> int | None:
+def mail_group() -> int | None:
+    """Return the number of Postfix's group, or None where this machine has none."""
     try:
         return grp.getgrnam(MAIL_GROUP).gr_gid
     except KeyError:

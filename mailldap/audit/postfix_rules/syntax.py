@@ -50,21 +50,18 @@ def unreadable_lines(conf: Configuration) -> Iterator[Finding]:
             )
 
 
-def short_services(conf: Configuration) -> Iterator[Finding]:
-    """master.cf entries without all eight fields; master(8) stops at the first one."""
-    if conf.master is None:
-        return
-    for line in conf.master.lines:
-        if len(line.text.split()) < 8:
-            yield Finding(
-                "bad-line",
-                "error",
-                conf.master.name,
-                line.line,
-                None,
-                "an entry has eight fields, the last of them the command: master dies",
-                "begin further lines of an entry with white space",
-            )
+def refused_services(conf: Configuration) -> Iterator[Finding]:
+    """Find master.cf entries that master(8) refuses; it stops at the first one."""
+    for fault in conf.refused_services:
+        yield Finding(
+            "bad-line",
+            "error",
+            fault.file or "",
+            fault.line,
+            None,
+            f"{fault.message.removeprefix(f'{fault.file}:{fault.line}: ')}: master dies",
+            fault.hint or "begin further lines of an entry with white space",
+        )
 
 
 def overridden(conf: Configuration) -> Iterator[Finding]:
@@ -90,9 +87,9 @@ def overridden(conf: Configuration) -> Iterator[Finding]:
 
 def doubled_services(conf: Configuration) -> Iterator[Finding]:
     """Find a service defined twice; the last entry counts."""
-    first: dict[tuple[str, str], int] = {}
+    first: dict[str, int] = {}
     for service in conf.services:
-        key = (service.name, service.kind)
+        key = service.entry.key
         if key in first:
             yield Finding(
                 "overridden",

@@ -223,7 +223,7 @@ def encryption(conf: Configuration) -> Iterator[Finding]:
 
 def outside_of_chroot(conf: Configuration) -> Iterator[Finding]:
     """Find tables whose CA file or socket a chrooted program cannot reach."""
-    chrooted = {s.command for s in conf.services if s.chroot == "y"}
+    chrooted = {s.command for s in conf.services if s.entry.chroot}
     if not chrooted & {"smtpd", "cleanup", "trivial-rewrite"}:
         return
     for file in conf.ldap_tables:
