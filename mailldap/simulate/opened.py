@@ -19,7 +19,7 @@ class Opened:
         self.main = main
         self.context = context
         self.utf8 = context.utf8
-        self._tables: dict[tuple[str, bool], Table] = {}
+        self._tables: dict[tuple[str, bool, bool], Table] = {}
         self._maps: dict[str, Maps] = {}
         self._lists: dict[tuple[str, str, bool], MatchList] = {}
 
@@ -31,12 +31,13 @@ class Opened:
         """Return a file's content; raises OSError."""
         return self.context.read_file(path)
 
-    def table(self, spec: str, *, fold: bool = True) -> Table:
+    def table(self, spec: str, *, fold: bool = True, substitution: bool = True) -> Table:
         """Return an opened table; raises ConfigError where that is impossible."""
-        known = self._tables.get((spec, fold))
+        how = (spec, fold, substitution)
+        known = self._tables.get(how)
         if known is None:
-            context = self.context if fold else replace(self.context, fold=False)
-            known = self._tables[spec, fold] = open_table(spec, context)
+            context = replace(self.context, fold=fold, substitution=substitution)
+            known = self._tables[how] = open_table(spec, context)
         return known
 
     def maps(self, parameter: str) -> Maps:
@@ -49,7 +50,9 @@ class Opened:
     def tables(self, title: str, specs: str) -> Maps:
         """Return the tables of a list of ``type:name``; *title* names the list in messages."""
         try:
-            return Maps(title, [self.table(s) for s in split_braced(specs)], self.context)
+            substitution = title not in _WITHOUT_SUBSTITUTION
+            tables = [self.table(s, substitution=substitution) for s in split_braced(specs)]
+            return Maps(title, tables, self.context)
         except ConfigError as error:
             raise self._named(title, error) from error
 
@@ -89,4 +92,12 @@ class Opened:
         return named
 
 
+#: Pattern tables in these must not put parts of an address into the result.
+_WITHOUT_SUBSTITUTION = frozenset(
+    {
+        "sender_dependent_default_transport_maps",
+        "sender_dependent_relayhost_maps",
+        "transport_maps",
+    }
+)
 _PARENTS = "parent_domain_matches_subdomains"

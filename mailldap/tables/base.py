@@ -111,5 +111,7 @@ class TableContext:
     line_of: Callable[[str], int | None] = _nowhere
     #: Whether tables behave as in a daemon: one that cannot be opened fails at every lookup.
     daemon: bool = False
+    #: Whether patterns may put parts of the key into their results; transport_maps must not.
+    substitution: bool = True
     #: Connections that tables of one context share.
     shared: dict[str, object] = field(default_factory=dict)

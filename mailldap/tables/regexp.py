@@ -122,6 +122,8 @@ class _Parser:
         highest = max((part for part in result if isinstance(part, int)), default=0)
         if highest and not pattern.wanted:
             raise _RuleError("$number found in negative match replacement text: skipping this rule")
+        if highest and not self.context.substitution:
+            raise _RuleError("regular expression substitution is not allowed: skipping this rule")
         first, groups = self.condition(pattern, highest)
         if highest > groups:
             raise _RuleError(f'out of range replacement index "{highest}": skipping this rule')
