@@ -63,12 +63,12 @@ class Mailbox:
             raw, at, rest = text.partition("@")
             if not at:
                 raise AddressError(
-                    f"{_quote(text)} has no @domain",
+                    f"{quoted(text)} has no @domain",
                     hint=f"write it in full, as {text[:MAX_LOCAL]}@example.com",
                 )
             if "@" in rest:
                 raise AddressError(
-                    f"{_quote(text)} has more than one @",
+                    f"{quoted(text)} has more than one @",
                     hint='an @ in the local part must be quoted: "a@b"@example.com',
                 )
             _check_dot_string(text, raw)
@@ -120,7 +120,7 @@ def parse_address(text: str) -> Mailbox | CatchAll:
         _check_characters(text)
         domain = text[text.index("@") + 1 :]
         if "@" in domain:
-            raise AddressError(f"{_quote(text)} has more than one @")
+            raise AddressError(f"{quoted(text)} has more than one @")
         _check_domain(text, domain)
         _check_length(text, "@" + domain, domain)
         parsed: Mailbox | CatchAll = CatchAll(domain)
@@ -128,7 +128,7 @@ def parse_address(text: str) -> Mailbox | CatchAll:
         parsed = Mailbox.parse(text)
     if not text.isascii():
         raise AddressError(
-            f"{_quote(text)} is not ASCII, and the attribute mail holds ASCII only (IA5String)",
+            f"{quoted(text)} is not ASCII, and the attribute mail holds ASCII only (IA5String)",
             hint=_ascii_way_out(parsed),
         )
     return parsed
@@ -152,18 +152,18 @@ def _check_characters(text: str) -> None:
     bad = _FORBIDDEN.search(text)
     if bad:
         what = "is not UTF-8" if bad[0] >= "\ud800" else "contains a control character"
-        raise AddressError(f"{_quote(text)} {what}")
+        raise AddressError(f"{quoted(text)} {what}")
     if text != text.strip():
-        raise AddressError(f"{_quote(text)} has spaces around it", hint="leave them out")
+        raise AddressError(f"{quoted(text)} has spaces around it", hint="leave them out")
     if "<" in text and text.endswith(">"):
         inner = text[text.index("<") + 1 : -1]
         raise AddressError(
-            f"{_quote(text)} is more than an address",
+            f"{quoted(text)} is more than an address",
             hint=f"write only what the brackets hold: {inner[:MAX_MAILBOX]}",
         )
 
 
-def _quote(text: str) -> str:
+def quoted(text: str) -> str:
     """Return *text* for a message: short, and with nothing that a terminal would obey."""
     cut = text if len(text) <= MAX_LABEL * 2 else text[: MAX_LABEL * 2] + "…"
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut) + "'"
@@ -172,9 +172,9 @@ def _quote(text: str) -> str:
 def _quoted_local(text: str) -> tuple[str, str]:
     match = _QUOTED.match(text)
     if not match:
-        raise AddressError(f"{_quote(text)}: the quoted local part does not end")
+        raise AddressError(f"{quoted(text)}: the quoted local part does not end")
     if not text.startswith("@", match.end()):
-        raise AddressError(f"{_quote(text)}: after the quoted local part there must be an @")
+        raise AddressError(f"{quoted(text)}: after the quoted local part there must be an @")
     return re.sub(r"\\(.)", r"\1", match[1]), text[match.end() + 1 :]
 
 
@@ -183,7 +183,7 @@ def _check_dot_string(text: str, local: str) -> None:
         return
     if not local:
         raise AddressError(
-            f"{_quote(text)} has no local part",
+            f"{quoted(text)} has no local part",
             hint="a catch-all is written @domain, as a mail value",
         )
     for char in local:
@@ -194,44 +194,44 @@ def _check_dot_string(text: str, local: str) -> None:
             elif char in '"\\':
                 hint = 'quotes go around the whole local part: "a b"@example.com'
             raise AddressError(
-                f"{_quote(text)}: {_quote(char)} cannot stand in a local part", hint=hint
+                f"{quoted(text)}: {quoted(char)} cannot stand in a local part", hint=hint
             )
     fault = "starts with" if local[0] == "." else "ends with" if local[-1] == "." else "has two"
     dots = "dots in a row" if fault == "has two" else "a dot"
     raise AddressError(
-        f"{_quote(text)}: the local part {fault} {dots}",
+        f"{quoted(text)}: the local part {fault} {dots}",
         hint=f'quote it if it is meant so: "{local}"@…',
     )
 
 
 def _check_domain(text: str, domain: str) -> None:
     if not domain:
-        raise AddressError(f"{_quote(text)} has nothing after the @")
+        raise AddressError(f"{quoted(text)} has nothing after the @")
     if domain.startswith("["):
         _check_literal(text, domain)
         return
     if domain.endswith("."):
         raise AddressError(
-            f"{_quote(text)}: the domain ends with a dot", hint=f"write {text.rstrip('.')}"
+            f"{quoted(text)}: the domain ends with a dot", hint=f"write {text.rstrip('.')}"
         )
     if _NUMERIC.fullmatch(domain):
         raise AddressError(
-            f"{_quote(text)}: the domain is a number",
+            f"{quoted(text)}: the domain is a number",
             hint="an IP address goes into brackets: user@[192.0.2.1]",
         )
     for label in domain.split("."):
         if not label:
-            raise AddressError(f"{_quote(text)}: the domain has an empty label (a dot too many)")
+            raise AddressError(f"{quoted(text)}: the domain has an empty label (a dot too many)")
         if not _LABEL.fullmatch(label):
             bad = next((c for c in label if not _LABEL.fullmatch(c) and c != "-"), None)
             if bad:
                 hint = "give one address at a time" if bad in ",;" else None
                 raise AddressError(
-                    f"{_quote(text)}: {_quote(bad)} cannot stand in a domain", hint=hint
+                    f"{quoted(text)}: {quoted(bad)} cannot stand in a domain", hint=hint
                 )
-            raise AddressError(f"{_quote(text)}: {_quote(label)} starts or ends with a hyphen")
+            raise AddressError(f"{quoted(text)}: {quoted(label)} starts or ends with a hyphen")
         if len(label.encode()) > MAX_LABEL:
-            raise AddressError(f"{_quote(text)}: {_quote(label)} is longer than {MAX_LABEL} octets")
+            raise AddressError(f"{quoted(text)}: {quoted(label)} is longer than {MAX_LABEL} octets")
 
 
 def _check_literal(text: str, domain: str) -> None:
@@ -243,7 +243,7 @@ def _check_literal(text: str, domain: str) -> None:
         inet_pton(family, number if domain.endswith("]") else "")
     except (OSError, ValueError):
         raise AddressError(
-            f"{_quote(text)}: {_quote(domain)} is not an address literal",
+            f"{quoted(text)}: {quoted(domain)} is not an address literal",
             hint="write [192.0.2.1] or [IPv6:2001:db8::1]",
         ) from None
 
@@ -257,7 +257,7 @@ def _check_length(text: str, whole: str, domain: str) -> None:
     ):
         size = len(part.encode())
         if size > limit:
-            raise AddressError(f"{_quote(text)}: {name} has {size} octets; {limit} are allowed")
+            raise AddressError(f"{quoted(text)}: {name} has {size} octets; {limit} are allowed")
 
 
 def _ascii_way_out(address: Mailbox | CatchAll) -> str:

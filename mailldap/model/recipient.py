@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mailldap.errors import AddressError, RecipientError
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
-from mailldap.model.address import CatchAll, Mailbox, address_key, parse_address
+from mailldap.model.address import CatchAll, Mailbox, address_key, parse_address, quoted
 
 OBJECT_CLASS = "mailRecipient"
 
@@ -125,22 +125,22 @@ class MailRecipient:
     @property
     def mail(self) -> tuple[Address, ...]:
         """The addresses at which the recipient gets mail: what Postfix looks up."""
-        return tuple(_parsed(parse_address, text) for text in self.texts("mail"))
+        return self._addresses("mail")
 
     @property
     def mail_alternate_address(self) -> tuple[Address, ...]:
         """Further addresses, for servers that look these up as well."""
-        return tuple(_parsed(parse_address, text) for text in self.texts("mailAlternateAddress"))
+        return self._addresses("mailAlternateAddress")
 
     @property
     def mail_routing_address(self) -> tuple[Address, ...]:
         """Where the mail goes: what Postfix's table answers."""
-        return tuple(_parsed(Mailbox.parse, text) for text in self.texts("mailRoutingAddress"))
+        return self._addresses("mailRoutingAddress")
 
     @property
     def mail_forwarding_address(self) -> tuple[Address, ...]:
         """Where a server that honours mailDeliveryOption forwards to."""
-        return tuple(_parsed(Mailbox.parse, text) for text in self.texts("mailForwardingAddress"))
+        return self._addresses("mailForwardingAddress")
 
     @property
     def mail_host(self) -> tuple[str, ...]:
@@ -195,6 +195,10 @@ class MailRecipient:
         """Password values, hashed or not, as stored (RFC 4519 §2.41)."""
         return self.values("userPassword")
 
+    def _addresses(self, attribute: str) -> tuple[Address, ...]:
+        parse = _ADDRESSES[attribute]
+        return tuple(_parsed(parse, text) for text in self.texts(attribute))
+
     def values(self, attribute: str) -> tuple[bytes, ...]:
         """Return the raw values of any attribute, under its second name too (rfc822Mailbox)."""
         found = self.entry.values(attribute)
@@ -231,9 +235,14 @@ class MailRecipient:
         Told are faults of the values and of what mailRecipient and the usual structural classes
         ask for. Whether the server's own schema takes the entry is for the server to say.
         """
+        present = {name.lower() for name, _ in self.entry.attributes}
+        given = [
+            name
+            for name in ATTRIBUTES
+            if name.lower() in present or _SYNONYMS.get(name, name).lower() in present
+        ]
         found: list[str] = []
-        classes = {name.lower() for name in self.object_class}
-        if OBJECT_CLASS.lower() not in classes:
+        if OBJECT_CLASS.lower() not in {name.lower() for name in self.object_class}:
             found.append(f"objectClass {OBJECT_CLASS} is missing")
         found += [
             f"{structural} asks for the attribute {name}"
@@ -241,31 +250,11 @@ class MailRecipient:
             for name in _REQUIRED.get(structural.lower(), ())
             if not self.values(name)
         ]
-        found += _address_problems("mail", self.mail)
-        found += _address_problems("mailAlternateAddress", self.mail_alternate_address)
-        found += _address_problems("mailRoutingAddress", self.mail_routing_address)
-        found += _address_problems("mailForwardingAddress", self.mail_forwarding_address)
-        found += [
-            f"mailHost: '{host}' is not a host name"
-            for host in self.mail_host
-            if not _HOST.fullmatch(host)
-        ]
-        found += [
-            f"mailQuota: '{quota}' is not a number of bytes"
-            for quota in self.mail_quota
-            if isinstance(quota, str)
-        ]
-        found += [
-            f"{name}: '{text}' is not ASCII, and the attribute holds ASCII only (IA5String)"
-            for name in _IA5
-            for text in self.texts(name)
-            if not text.isascii()
-        ]
-        found += [
-            f"{name}: an empty value"
-            for name in ATTRIBUTES
-            if b"" in self.values(name) and name not in ("userPassword", *_ADDRESSES, *_IA5)
-        ]
+        for name in given:
+            if name in _ADDRESSES:
+                found += _address_problems(name, self._addresses(name))
+            elif name != "userPassword":
+                found += filter(None, (_text_problem(name, text) for text in self.texts(name)))
         return tuple(found)
 
     def check(self) -> None:
@@ -275,7 +264,12 @@ class MailRecipient:
             raise RecipientError(self.dn, problems)
 
 
-_ADDRESSES = ("mail", "mailAlternateAddress", "mailRoutingAddress", "mailForwardingAddress")
+_ADDRESSES: dict[str, Callable[[str], Mailbox | CatchAll]] = {
+    "mail": parse_address,
+    "mailAlternateAddress": parse_address,
+    "mailRoutingAddress": Mailbox.parse,
+    "mailForwardingAddress": Mailbox.parse,
+}
 
 
 def _parsed(parse: Callable[[str], Mailbox | CatchAll], text: str) -> Address:
@@ -295,6 +289,18 @@ def _address_problems(attribute: str, addresses: Iterable[Address]) -> list[str]
             found.append(f"{attribute}: {address} is there twice (case does not count)")
         seen.add(address.key)
     return found
+
+
+def _text_problem(attribute: str, text: str) -> str | None:
+    if attribute == "mailHost" and not _HOST.fullmatch(text):
+        return f"mailHost: {quoted(text)} is not a host name"
+    if attribute == "mailQuota" and not _QUOTA.fullmatch(text):
+        return f"mailQuota: {quoted(text)} is not a number of bytes"
+    if attribute in _IA5:
+        if not text.isascii():
+            return f"{attribute}: {quoted(text)} is not ASCII, and the attribute is (IA5String)"
+        return None
+    return None if text else f"{attribute}: an empty value"
 
 
 def new_entry(
