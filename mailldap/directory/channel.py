@@ -167,7 +167,7 @@ class Channel:
             self.check_unsolicited(reply)
 
     def check_unsolicited(self, reply: Message) -> None:
-        """Raise ApiError, with its code, for a notice of disconnection; other strays mean nothing."""
+        """Raise ApiError, with its code, for a notice of disconnection; ignore other strays."""
         if reply.id == 0 and reply.tag == wire.EXTENDED_RESPONSE:
             result = self.parse(reply)
             if result.name in {wire.NOTICE_OF_DISCONNECTION, None}:

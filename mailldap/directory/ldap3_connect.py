@@ -16,7 +16,7 @@ from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
 
 from mailldap.directory.ldap3_errors import convert
 from mailldap.directory.uri import ServerUri
-from mailldap.errors import ConfigError, LdapRefusal
+from mailldap.errors import ConfigError, CouldNotAsk, LdapRefusal, MailldapError, Unreachable
 
 if TYPE_CHECKING:
     from mailldap.directory.server import ServerOptions
@@ -71,10 +71,17 @@ def connect(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
     except Exception as error:
         if connection is not None:
             connection.strategy.close()
-        if isinstance(error, LDAPException):
-            raise convert(_plain(error), str(uri)) from error
-        raise
+        raise _ours(error, uri) from error
     return connection
+
+
+def _ours(error: Exception, uri: ServerUri) -> MailldapError:
+    """Return our error; what is neither ours nor ldap3's is its surprise at a bent answer."""
+    if isinstance(error, MailldapError):
+        return error
+    if isinstance(error, LDAPException):
+        return convert(_plain(error), str(uri))
+    return CouldNotAsk(f"{uri}: malformed answer ({type(error).__name__}: {error})")
 
 
 def _connection(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
@@ -92,7 +99,7 @@ def _connection(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
         credentials = {"authentication": ldap3.SASL, "sasl_mechanism": ldap3.EXTERNAL}
     elif options.bind_dn:
         # As bytes: ldap3 puts text through SASLprep, which the OpenLDAP tools do not.
-        password = (options.password or "").encode("utf-8", "surrogateescape")
+        password = (options.password or "").encode()
         credentials = {"user": options.bind_dn, "password": password}
     return ldap3.Connection(
         server,
@@ -119,9 +126,11 @@ def _start_tls(connection: Any, uri: ServerUri, options: ServerOptions) -> None:
     try:
         connection.start_tls(read_server_info=False)
     except LDAPException as error:
-        refused = isinstance(convert(error, str(uri)), LdapRefusal)
-        if options.start_tls == "must" or not refused:
+        ours = convert(_plain(error), str(uri))
+        if not isinstance(ours, LdapRefusal):
             raise
+        if options.start_tls == "must":
+            raise Unreachable(f"{uri}: StartTLS was refused: {ours}") from error
         connection.starting_tls = False
 
 

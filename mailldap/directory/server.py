@@ -80,6 +80,10 @@ class ServerOptions:
                 f"a bind as {self.bind_dn} without a password would be an anonymous one",
                 hint="give a password file (-y FILE), ask for it (-W), or leave the DN out",
             )
+        try:
+            f"{self.bind_dn}{self.password}".encode()
+        except UnicodeEncodeError:
+            raise ConfigError("the bind DN or the password is not UTF-8") from None
         if not (self.timeout > 0 and self.connect_timeout > 0 and self.page_size > 0):
             raise ConfigError("timeouts and the page size must be above zero")
         return tuple(map(ServerUri.parse, self.uris))

@@ -181,3 +181,16 @@ def silent(connection):
 def hangs_up(connection):
     """Closes when the first bytes have come."""
     connection.sock.recv(65536)
+
+
+def raw_handler(answers):
+    """A handler that answers each operation tag with these operations."""
+
+    def handle(connection):
+        while request := connection.read():
+            message_id, tag, _ = request
+            operations = answers.get(tag, ())
+            for operation in operations if isinstance(operations, tuple) else (operations,):
+                connection.send(message(message_id, operation))
+
+    return handle
