@@ -22,7 +22,7 @@ BLOCK = re.compile(
 )
 
 
-def tested(page: Path) -> bool:
+def is_tested(page: Path) -> bool:
     return page.name == "README.md" or "<!-- tested -->" in page.read_text()
 
 
@@ -70,7 +70,7 @@ def same(shown: str, printed: str) -> bool:
     return re.fullmatch(as_pattern(shown), printed + "\n" if printed else "") is not None
 
 
-@pytest.mark.parametrize("page", filter(tested, PAGES), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if is_tested(p)], ids=lambda p: p.name)
 def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     blocks = [m for m in BLOCK.finditer(page.read_text()) if not m["skip"]]
     assert blocks, f"{page} shows no example"
