@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mailldap.directory.base import Scope
 from mailldap.directory.memory import MemoryDirectory
+from mailldap.directory.server import LdapServer, ServerOptions
 from mailldap.errors import LdapRefusal, LdifError
 from mailldap.ldap.change import Add
 from mailldap.ldap.entry import Entry
@@ -145,3 +147,18 @@ def test_the_embedded_directory_names_the_same_faults() -> None:
             directory.apply(Add(broken.content))
         told.append((caught.value.result, words))
     assert told == [(int(words.split()[0]), words) for _, words in told]
+
+
+def test_389_takes_the_example(ds389) -> None:
+    ds389.reset((LDIF / "example.ldif").read_bytes())
+    options = ServerOptions(
+        (ds389.uri,), ds389.base, bind_dn=ds389.admin_dn, password=ds389.admin_password
+    )
+    with LdapServer(options) as server:
+        stored = {e.dn.lower(): e for e in server.search(ds389.base, Scope.SUB, "(objectClass=*)")}
+    for entry in read("example.ldif"):
+        for name, values in entry:
+            have = {value.lower() for value in stored[entry.dn.lower()].values(name)}
+            # The superiors of a class are added by 389 itself, all else is as it was sent.
+            assert have >= {value.lower() for value in values}, (entry.dn, name)
+            assert name == "objectClass" or len(have) == len(values)

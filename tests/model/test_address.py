@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailldap.errors import AddressError
+from mailldap.ldap.schema import default_schema
 from mailldap.model.address import CatchAll, Mailbox, address_key, parse_address
 
 LONG_DOMAIN = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 55])
@@ -182,3 +183,12 @@ def test_any_text_is_an_address_or_a_clear_refusal(text: str) -> None:
     assert str(parsed).isprintable()
     assert parse_address(str(parsed)) == parsed
     assert parsed.key == parse_address(parsed.key).key
+
+
+@given(st.text(alphabet='aA b@."', max_size=12), st.text(alphabet='aA b@."', max_size=12))
+def test_keys_are_equal_where_the_matching_rule_says_so(one: str, other: str) -> None:
+    schema = default_schema()
+    mail = schema.attribute("mail")
+    assert mail is not None
+    same = schema.key(mail, one.encode()) == schema.key(mail, other.encode())
+    assert (address_key(one) == address_key(other)) is same
