@@ -195,6 +195,8 @@ class _Entry:
         self.file = name
 
     def service(self, *, chroot: bool) -> Service:
+        if not self.words:  # a line that begins with NUL
+            raise self.fault('missing "service name" field')
         name = self.words[0].text
         kind = self.field(1)
         if kind not in TYPES:

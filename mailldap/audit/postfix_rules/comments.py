@@ -15,7 +15,7 @@ from mailldap.audit.finding import Finding, Severity
 from mailldap.audit.source import SourceFile
 from mailldap.postfix.lines import LogicalLine
 from mailldap.postfix.main_cf import Setting
-from mailldap.postfix.parameters import default_of
+from mailldap.postfix.parameters import MACHINE_DEPENDENT, default_of
 from mailldap.postfix.words import SPACE
 
 CODE = "inline-comment"
@@ -182,7 +182,9 @@ def _effect_in_main(name: str) -> tuple[Severity, str] | None:  # noqa: PLR0911 
             "there is no such file and TLS is switched off; with a level of may the password can"
             " then leave in clear text"
         )
-    default = default_of(name)
+    if name in {"myhostname", "mydomain"}:
+        return "error", "it is no host name, and every program dies"
+    default = "" if name in MACHINE_DEPENDENT else default_of(name)
     if default is None or _TEXT.fullmatch(name):
         return None
     if default in {"yes", "no"}:

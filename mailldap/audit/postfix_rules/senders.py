@@ -102,7 +102,8 @@ def login_without_certificate(conf: Configuration) -> Iterator[Finding]:
             "smtpd has no certificate, so that it offers no TLS at all",
             "set smtpd_tls_cert_file and smtpd_tls_key_file",
         )
-    elif conf.truth("smtpd_tls_auth_only") and conf.truth("smtpd_sasl_auth_enable"):
+    # Lines alone, without the services that they are for, may yet be merged with a certificate's.
+    elif conf.master and conf.truth("smtpd_tls_auth_only") and conf.truth("smtpd_sasl_auth_enable"):
         yield Finding(
             "no-certificate",
             "warning",

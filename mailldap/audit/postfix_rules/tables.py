@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding, Severity
+from mailldap.audit.postfix_rules.comments import comments_of_ldap
 from mailldap.audit.source import SourceFile
 from mailldap.directory.base import Session, SessionParameters
-from mailldap.errors import CouldNotAsk, MailldapError
+from mailldap.errors import ConfigError, CouldNotAsk, MailldapError
 from mailldap.ldap.filter import parse_libldap
 from mailldap.postfix.words import to_int
 from mailldap.tables.base import Table, TableContext
@@ -26,8 +27,9 @@ _ADMIN = re.compile(
 
 def refused_values(conf: Configuration) -> Iterator[Finding]:
     """Find what Postfix refuses or warns about when it opens a table."""
+    commented = {finding.file for finding in comments_of_ldap(conf)}
     for file in conf.ldap_tables:
-        if any(setting.value.find("#") > 0 for setting in file.settings) or file.faulty:
+        if file.name in commented or file.faulty:
             continue  # said already, line by line
         warnings: list[str] = []
         context = TableContext(
@@ -40,8 +42,8 @@ def refused_values(conf: Configuration) -> Iterator[Finding]:
             load_config(str(file.path), context, _no_table)
         except CouldNotAsk:
             continue  # a table inside this table
-        except MailldapError as error:
-            name = _named_in(error.message, file)
+        except ConfigError as error:
+            name = next((s.name for s in file.settings if s.line == error.line), None)
             message = f"{_shown(error.message, file)}: every program that opens the table dies"
             yield _finding(file, "refused-value", "error", name, message, error.hint)
         else:
@@ -293,7 +295,7 @@ def _named_in(message: str, file: SourceFile) -> str | None:
 
 def _shown(message: str, file: SourceFile) -> str:
     """Return a message without the file's name, and without a password that it quotes."""
-    text = re.sub(rf"\s*{re.escape(str(file.path))}[:,]?\s*", " ", message).strip()
+    text = re.sub(rf"\s*{re.escape(str(file.path))}(:\d+)?[:,]?\s*", " ", message).strip()
     secret = _value(file, "bind_pw")
     return text.replace(secret, "…") if secret and len(secret) > 3 else text
 
