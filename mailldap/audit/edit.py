@@ -74,7 +74,8 @@ def _insertion(file: SourceFile, here: Span, item: str) -> Edit:
     if begin and indent and not indent.strip():
         return Edit(Span(begin, begin), f"{indent}{item}{comma}{file.newline}")
     # Within -o name=value there may be no blank.
-    blank = "" if comma and after and after[0] == "," else " "
+    tight = after is not None and after[0] == "," and not file.text[after.end() :][:1].isspace()
+    blank = "" if tight else " "
     return Edit(Span(here.start, here.start), f"{item}{comma}{blank}")
 
 
@@ -83,7 +84,7 @@ def _removal(file: SourceFile, there: Span) -> Edit:
     begin = text.rfind("\n", 0, there.start) + 1
     after = _SEPARATOR.match(text, there.end)
     end = after.end() if after else there.end
-    last = end == len(text) or text[end] in "\r\n"
+    last = end == len(text) or text[end] in "\r\n}"
     if begin and not text[begin : there.start].strip() and last:
         newline = text.find("\n", end)
         return Edit(Span(begin, len(text) if newline < 0 else newline + 1), "")
