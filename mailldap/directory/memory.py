@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
 from mailldap.directory.find import search
-from mailldap.directory.tree import Node, Tree, canonical_attributes
+from mailldap.directory.tree import Node, Tree, dn_forms, loaded_attributes
 from mailldap.directory.update import Undo, apply
 from mailldap.errors import BadData, DNError
 from mailldap.ldap.change import Change
@@ -121,7 +121,7 @@ class MemoryDirectory(EmbeddedDirectory):
         uri: str = "memory:",
     ) -> None:
         super().__init__(uri, schema)
-        spelled, key = self._schema.dn_forms(base, strict=False)
+        spelled, key = dn_forms(base, self._schema)
         self._nodes = Tree(self._schema, key)
         self._nodes.base_spelled = spelled
         for entry in entries:
@@ -132,11 +132,11 @@ class MemoryDirectory(EmbeddedDirectory):
 
     def _load(self, entry: Entry) -> None:
         tree = self._nodes
-        spelled, key = self._schema.dn_forms(entry.dn, strict=False)
+        spelled, key = dn_forms(entry.dn, self._schema)
         if key in tree.nodes:
             raise BadData(f"two entries have the DN {spelled}")
         if not key:
             raise DNError("an entry without a DN")
         rdn, _, superior = spelled.partition(",")
-        attributes = canonical_attributes(entry.attributes, self._schema)
+        attributes = loaded_attributes(spelled, entry.attributes, self._schema)
         tree.add(Node(tree.next_number, key, rdn, superior, attributes))

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
+from mailldap.directory.index import Index
+from mailldap.errors import DNError
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.schema import AttributeType, Schema
-from mailldap.ldap.schema_check import comparison_key
+from mailldap.ldap.schema_check import comparison_key, with_naming_values
 
 Attributes = tuple[tuple[str, tuple[bytes, ...]], ...]
 BY_NUMBER = attrgetter("number")
@@ -64,6 +66,28 @@ def canonical_attributes(attributes: Attributes, schema: Schema) -> Attributes:
     return tuple(merged.items())
 
 
+def loaded_attributes(dn: str, attributes: Attributes, schema: Schema) -> Attributes:
+    """Return what OpenLDAP would hold of a loaded entry: canonical, with the RDN's values."""
+    canonical = canonical_attributes(attributes, schema)
+    name, _, value = dn.partition(",")[0].partition("=")
+    if "\\" not in value and "+" not in value:
+        raw = value.encode("utf-8", "surrogateescape")
+        if any(own == name and raw in values for own, values in canonical):
+            return canonical
+    return with_naming_values(Entry(dn, canonical), schema).attributes
+
+
+def dn_forms(text: str, schema: Schema) -> tuple[str, str]:
+    """Return spelling and key of an entry's DN, also of one that OpenLDAP would refuse.
+
+    Raises DNError where *text* is no DN at all.
+    """
+    try:
+        return schema.dn_forms(text)
+    except DNError:
+        return schema.dn_forms(text, strict=False)
+
+
 _STORED_AS_IS = frozenset(
     f"1.3.6.1.4.1.1466.115.121.1.{number}" for number in (15, 26, 40, 27, 24, 50, 36, 41, 44, 28)
 )
@@ -84,7 +108,9 @@ class Tree:
         self._sorted = True
         #: The keys right under each key, those of entries that are missing in between included.
         self._children: dict[str, set[str]] | None = None
-        self._indexes: dict[str, dict[bytes, list[Node]]] = {}
+        self._indexes: dict[str, Index] = {}
+        #: How the DN of each key is spelled that has entries under it.
+        self._spelled: dict[str, str] = {}
         object_class = schema.attribute("objectClass")
         assert object_class is not None
         self._object_class = object_class
@@ -96,6 +122,7 @@ class Tree:
             self._sorted = False
         self._next = max(self._next, node.number + 1)
         self.nodes[node.key] = node
+        self._spelled.clear()
         if self._children is not None:
             self._hang(node.key, self._children)
         for oid, index in self._indexes.items():
@@ -104,6 +131,7 @@ class Tree:
     def remove(self, node: Node) -> None:
         """Take *node* out."""
         del self.nodes[node.key]
+        self._spelled.clear()
         if self._children is not None:
             self._cut(node.key, self._children)
         for oid, index in self._indexes.items():
@@ -142,16 +170,15 @@ class Tree:
 
     def spelled(self, node: Node) -> str:
         """Return the DN as OpenLDAP answers it: each RDN as its own entry spells it."""
-        names = [node.rdn]
-        while True:
-            above = self.nodes.get(parent_key(node.key)) if node.superior else None
-            if above is None:
-                break
-            node = above
-            names.append(node.rdn)
-        if node.superior:
-            names.append(node.superior)
-        return ",".join(names)
+        if not node.superior:
+            return node.rdn
+        above_key = parent_key(node.key)
+        spelled = self._spelled.get(above_key)
+        if spelled is None:
+            above = self.nodes.get(above_key)
+            spelled = node.superior if above is None else self.spelled(above)
+            self._spelled[above_key] = spelled
+        return f"{node.rdn},{spelled}"
 
     def in_order(self) -> Iterable[Node]:
         """Return all nodes, oldest first."""
@@ -212,37 +239,30 @@ class Tree:
         index = self._indexes.get(attribute.oid)
         if index is None:
             index = self._indexes[attribute.oid] = self._build(attribute)
-        return index.get(key, [])
+        return index.get(key)
 
     def of_class(self, name: bytes) -> frozenset[Node]:
         """Return the nodes that list the object class of that canonical name in lower case."""
         found = self.lookup(self._object_class, name)
         return frozenset(found) if found else _NONE
 
-    def _build(self, attribute: AttributeType) -> dict[bytes, list[Node]]:
-        index: dict[bytes, list[Node]] = {}
+    def _build(self, attribute: AttributeType) -> Index:
+        index = Index()
         for node in self.nodes.values():
             self._enter(node, attribute.oid, index)
         return index
 
-    def _enter(self, node: Node, oid: str, index: dict[bytes, list[Node]]) -> None:
+    def _enter(self, node: Node, oid: str, index: Index) -> None:
         for key in self._keys(node, oid):
-            index.setdefault(key, []).append(node)
+            index.enter(key, node)
 
-    def _leave(self, node: Node, oid: str, index: dict[bytes, list[Node]]) -> None:
+    def _leave(self, node: Node, oid: str, index: Index) -> None:
         for key in self._keys(node, oid):
-            found = index[key]
-            if len(found) == 1:
-                del index[key]
-            else:
-                found.remove(node)
+            index.leave(key, node)
 
-    def _keys(self, node: Node, oid: str) -> set[bytes]:
-        keys: set[bytes] = set()
+    def _keys(self, node: Node, oid: str) -> Iterator[bytes]:
         for name, values in self.attributes(node):
             description = self.schema.describe(name)
             if description is not None and oid in description.type.superiors:
-                keys.update(
-                    comparison_key(description.type, value, self.schema) for value in values
-                )
-        return keys
+                for value in values:
+                    yield comparison_key(description.type, value, self.schema)

@@ -83,6 +83,8 @@ def _unicode(*, ignore_case: bool) -> Normalizer:
     def normalize(_schema: Schema, value: bytes, part: Part) -> bytes | None:
         if not value:
             return None
+        if b" " not in value and value.isascii():
+            return value.lower() if ignore_case else value
         folded = fold_unicode(value, ignore_case=ignore_case)
         if folded is None:
             return None
@@ -99,10 +101,12 @@ def _ia5(*, ignore_case: bool) -> Normalizer:
     def normalize(_schema: Schema, value: bytes, _part: Part) -> bytes | None:
         if not value.isascii():
             return None
-        # slapd forgets what stands behind a NUL, and takes a piece's outer spaces away, too.
-        key = squeeze(value.partition(b"\0")[0])
-        if key == b" ":
-            return b""
+        key = value
+        if b" " in value or b"\0" in value:
+            # slapd forgets what stands behind a NUL, and takes a piece's outer spaces away, too.
+            key = squeeze(value.partition(b"\0")[0])
+            if key == b" ":
+                return b""
         return key.lower() if ignore_case else key
 
     return normalize

@@ -23,6 +23,8 @@ from mailldap.ldap.rules import RULES, MatchingRule, Part
 #: The attribute types whose values name object classes; OpenLDAP compares those by inheritance.
 CLASS_ATTRIBUTES = frozenset({"2.5.4.0", "2.5.21.9"})
 _OPTION = re.compile("[A-Za-z0-9-]+")
+_IGNORE_CASE = frozenset({RULES["caseignorematch"], RULES["caseignoreia5match"]})
+_SPACES = re.compile("  +")
 #: An RDN that needs no unescaping, and what follows it.
 _PLAIN_RDN = re.compile(
     r'([A-Za-z][A-Za-z0-9-]*)=([^\\,;+"<>=# \t\r\n\x00](?:[^\\,;+"<>=\t\r\n\x00]*'
@@ -247,8 +249,7 @@ class Schema:
         if plain is None:
             rdns = [self._rdn_forms(rdn, strict=strict) for rdn in DN.parse(text).rdns]
             return ",".join(form[0] for form in rdns), ",".join(form[1] for form in rdns)
-        raw = plain[2].encode("utf-8", "surrogateescape")
-        spelled, key = self._ava_forms(AVA(plain[1], raw), strict=strict)
+        spelled, key = self._plain_forms(plain[1], plain[2], strict=strict)
         rest = text[plain.end() :]
         if not rest:
             if text.endswith(","):
@@ -260,6 +261,14 @@ class Schema:
             if strict and len(self._dns) < 10_000:
                 self._dns[rest] = parent
         return f"{spelled},{parent[0]}", f"{key},{parent[1]}"
+
+    def _plain_forms(self, name: str, value: str, *, strict: bool) -> tuple[str, str]:
+        """Do as _ava_forms for a value without characters that a DN escapes; quick for ASCII."""
+        found = self.attribute(name)
+        if found is not None and found.equality in _IGNORE_CASE and value.isascii():
+            key = value if "  " not in value else _SPACES.sub(" ", value)
+            return f"{found.name}={value}", f"{found.name}={key.lower()}"
+        return self._ava_forms(AVA(name, value.encode("utf-8", "surrogateescape")), strict=strict)
 
     def _rdn_forms(self, rdn: RDN, *, strict: bool) -> tuple[str, str]:
         if len(rdn.avas) == 1:

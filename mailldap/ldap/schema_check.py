@@ -11,6 +11,7 @@ from mailldap.errors import DNError
 from mailldap.ldap import syntax
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
+from mailldap.ldap.rules import Part
 from mailldap.ldap.schema import (
     AttributeType,
     ClassKind,
@@ -112,9 +113,12 @@ def _bad_values(
 
 def comparison_key(attribute: AttributeType, value: bytes, schema: Schema) -> bytes:
     """Return what tells two stored values apart: the equality key, or the value itself."""
+    rule = attribute.equality
+    if rule is None or rule.normalize is None:
+        return value
     if attribute.is_class_name:
         return value.lower()
-    key = schema.key(attribute, value)
+    key = rule.normalize(schema, value, Part.WHOLE)
     return value if key is None else key
 
 
