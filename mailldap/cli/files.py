@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ from mailldap.output.escape import visible
 
 if TYPE_CHECKING:
     from mailldap.config.settings import Settings
-    from mailldap.postfix.generate.files import GeneratedFile, Kind
+    from mailldap.postfix.generate.files import GeneratedFile
 
 postfix = typer.Typer(no_args_is_help=True, help="The files that Postfix reads.")
 
@@ -52,7 +52,8 @@ def generate(
     from mailldap.postfix.generate.generate import generate as make
 
     run = run_of(ctx)
-    if kind not in files.KINDS:
+    wanted = next((known for known in files.KINDS if known == kind), None)
+    if wanted is None:
         raise UsageError(f"{kind!r} cannot be generated", hint=f"one of {', '.join(files.KINDS)}")
     if apply and directory is None:
         raise UsageError("--apply changes files in place", hint=f"name them: --dir {_DIRECTORY}")
@@ -66,7 +67,7 @@ def generate(
     reader = run.connect() if needs_directory else None
     try:
         made = make(
-            cast("Kind", kind),
+            wanted,
             settings,
             secrets=secrets,
             deliver=deliver,
@@ -117,16 +118,15 @@ def _show(run: Run, made: Sequence[GeneratedFile], kind: str) -> None:
 
 
 def _write(run: Run, directory: Path, made: Sequence[GeneratedFile], *, force: bool) -> None:
-    from mailldap.postfix.write import plan_write, run_postmap
+    from mailldap.postfix.write import indexed_tables, plan_write, run_postmap
 
     plan = plan_write(directory, made)
     if run.options.dry_run:
         run.emit({"version": 1, "diff": plan.diff()}, plan.diff())
         return
     written = {str(path) for path in plan.apply(force=force)}
-    notes = run_postmap(plan)
-    for note in notes:
-        warn(note)
+    for command in run_postmap(indexed_tables(plan)):
+        warn(f"postmap is not here; run: {command}")
     states = [
         {"file": str(f.path), "state": "written" if str(f.path) in written else "unchanged"}
         for f in plan.files
@@ -155,9 +155,6 @@ def _apply(run: Run, settings: Settings, directory: Path, deliver: str | None) -
 def check(
     ctx: typer.Context,
     directory: Annotated[str, typer.Argument(metavar="[DIR]")] = _DIRECTORY,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="read the files only, ask no server")
-    ] = False,
 ) -> None:
     """Report faults of the files that exist; exit 1 if there are any."""
     from mailldap.audit.check import check as find
@@ -166,10 +163,7 @@ def check(
 
     run = run_of(ctx)
     _exists(directory)
-    from mailldap.cli.postfix_side import session_opener
-
-    opener = None if offline else session_opener(run)
-    findings = find(directory, open_session=opener)
+    findings = find(directory)
     run.emit(findings_form(findings), lambda: findings_text(findings))
     leave(1 if findings else 0)
 
@@ -185,30 +179,35 @@ def fix(
 ) -> None:
     """Mend what can be mended without a choice of yours; the diff comes first."""
     from mailldap.audit.fix import plan_fixes
+    from mailldap.output.jsonform import findings_form
 
     run = run_of(ctx)
     _exists(directory)
     plan = plan_fixes(directory, deliver=deliver)
     diff = plan.diff()
     if run.options.output == "text":
-        write(
-            diff
-            if not sys.stdout.isatty()
-            else "".join(f"{visible(x)}\n" for x in diff.splitlines())
-        )
-    if not diff:
-        warn("nothing to mend")
-    done = False
-    if diff and not run.options.dry_run:
-        if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError("the files would be changed as shown", hint="say --yes, or -n")
-            typer.confirm("Change the files?", abort=True, err=True)
+        write("".join(f"{visible(line)}\n" for line in diff.splitlines()))
+    done = bool(diff) and not run.options.dry_run and _agreed(yes=yes)
+    if done:
         backup = plan.apply()
-        done = True
-        warn(f"mended; the files as they were are in {backup}; then: postfix reload")
+        warn(f"mended; the files as they were are in {backup}; then run: postfix reload")
+        for command in plan.run_postmap():
+            warn(f"postmap is not here; run: {command}")
+    for finding in plan.left:
+        warn(f"left to you: {finding.file}: {finding.message} [{finding.code}]")
     if run.options.output != "text":
-        run.emit({"version": 1, "diff": diff, "applied": done}, "")
+        mended = findings_form(plan.mended)["findings"]
+        left = findings_form(plan.left)["findings"]
+        run.emit({"version": 1, "diff": diff, "applied": done, "mended": mended, "left": left}, "")
+
+
+def _agreed(*, yes: bool) -> bool:
+    """Return True when the files may be changed; asks where somebody can answer."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("the files would be changed as shown", hint="say --yes, or -n")
+    return typer.confirm("Change the files?", abort=True, err=True)
 
 
 def _exists(directory: str) -> None:
