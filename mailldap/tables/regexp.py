@@ -138,10 +138,15 @@ class _Parser:
             raise _RuleError("no regexp: skipping this rule")
         delimiter = start[0]
         end = 1
-        while end < len(start) and start[end] != delimiter:
-            if self.posix and start.endswith("\\", end):
-                break  # where Postfix takes a last backslash for the delimiter
-            end += 2 if start[end] == "\\" else 1
+        while end < len(start):
+            if start[end] == "\\":
+                if self.posix and end + 1 == len(start):
+                    break  # Postfix takes a last backslash for the delimiter
+                end += 2
+            elif start[end] == delimiter:
+                break
+            else:
+                end += 1
         if end >= len(start):
             fate = "skipping" if self.posix else "ignoring"
             raise _RuleError(f'no closing regexp delimiter "{delimiter}": {fate} this rule')

@@ -8,6 +8,8 @@ from __future__ import annotations
 from mailldap.postfix.words import c_string, fold, is_utf8, lower_ascii
 from mailldap.tables.base import Answer, Failed, Found, NotFound, Probe, TableContext
 
+_BAD_UTF8 = "malformed UTF-8 or invalid codepoint"
+
 
 class BaseTable:
     """A table that answers keys which this class has prepared as Postfix does.
@@ -30,6 +32,11 @@ class BaseTable:
         """``type:name`` as Postfix prints it."""
         return f"{self.kind}:{self.path}"
 
+    @property
+    def logged_name(self) -> str:
+        """The name in warnings about keys and values."""
+        return self.name
+
     def get(self, key: str) -> Answer:
         """Return the answer for *key*, folded and checked as the context asks for."""
         key = c_string(key)
@@ -44,9 +51,7 @@ class BaseTable:
         context = self.context
         if context.utf8:
             if not is_utf8(key):
-                context.warn(
-                    f'{self.name}: non-UTF-8 key "{key}": malformed UTF-8 or invalid codepoint'
-                )
+                context.warn(f'{self.logged_name}: non-UTF-8 key "{key}": {_BAD_UTF8}')
                 return None
             return fold(key, utf8=True) if context.fold and self.fixed else key
         return lower_ascii(key) if context.fold and self.folds else key
@@ -55,8 +60,7 @@ class BaseTable:
         """Return *answer*, or a failure if its value may not be used."""
         if self.context.utf8 and isinstance(answer, Found) and not is_utf8(answer.value):
             message = (
-                f'{self.name}: key "{key}": non-UTF-8 value "{answer.value}": '
-                "malformed UTF-8 or invalid codepoint"
+                f'{self.logged_name}: key "{key}": non-UTF-8 value "{answer.value}": {_BAD_UTF8}'
             )
             self.context.warn(message)
             return Failed(message, "config")

@@ -26,6 +26,9 @@ DATABASE_SUFFIXES = {
 }
 
 
+_LOG_THE_DATABASE = frozenset({"hash", "btree", "cdb"})
+
+
 class TextTable(BaseTable):
     """A table whose lines have been read."""
 
@@ -36,11 +39,30 @@ class TextTable(BaseTable):
     ) -> None:
         super().__init__(kind, path, context)
         self._entries = entries
+        self._hit = False
+
+    @property
+    def logged_name(self) -> str:
+        """The name in warnings: some types log the database's file."""
+        suffix = DATABASE_SUFFIXES[self.kind][0] if self.kind in _LOG_THE_DATABASE else ""
+        return f"{self.name}{suffix}"
 
     def find(self, key: str) -> Answer:
-        """Return the value of exactly that key."""
+        """Return the value of exactly that key.
+
+        Raises ConfigError for the empty key where an lmdb table ends the program.
+        """
+        if self.kind == "lmdb" and not key and not self._hit:
+            raise ConfigError(
+                f"error reading {self.name}: MDB_BAD_VALSIZE: "
+                "Unsupported size of key/DB name/data, or wrong DUPFIXED size",
+                hint="the empty key cannot be looked up in lmdb tables",
+            )
         value = self._entries.get(key)
-        return NotFound() if value is None else Found(value)
+        if value is None:
+            return NotFound()
+        self._hit = True  # from now on Postfix knows that keys end with a null byte there
+        return Found(value)
 
 
 def read_entries(text: str, path: str, context: TableContext) -> dict[str, str]:

@@ -18,7 +18,7 @@ from mailldap.tables.table import BaseTable
 class _Compound(BaseTable):
     def __init__(self, kind: str, path: str, context: TableContext, opener: Opener) -> None:
         super().__init__(kind, path, context)
-        self.tables: Sequence[Table] = [opener(spec, context) for spec in _specs(kind, path)]
+        self.tables: Sequence[Table] = _open_all(kind, path, context, opener)
         self.fixed = self.tables[0].fixed
 
     def close(self) -> None:
@@ -61,12 +61,16 @@ class PipeTable(_Compound):
         return answer
 
 
-def _specs(kind: str, path: str) -> list[str]:
-    """Return the ``type:name`` words between the braces. Raises TableUnavailable."""
+def _open_all(kind: str, path: str, context: TableContext, opener: Opener) -> list[Table]:
+    """Return the tables that the ``type:name`` words between the braces mean, in order."""
+    complaint = f'bad syntax: "{kind}:{path}"; need "{kind}:{{type:name...}}"'
     length = balanced(path)
     words = split_braced(path[1:-1]) if length and length == len(path) else []
-    if not words or any(":" not in word for word in words):
-        raise TableUnavailable(
-            f'bad syntax: "{kind}:{path}"; need "{kind}:{{type:name...}}"',
-        )
-    return words
+    if not words:
+        raise TableUnavailable(complaint)
+    tables: list[Table] = []
+    for word in words:
+        if ":" not in word:
+            raise TableUnavailable(complaint)
+        tables.append(opener(word, context))
+    return tables
