@@ -137,7 +137,7 @@ class Comparison:
             for case, place, maps in prepared
         ]
         done = self.lab.exec(
-            ["python3", "-c", SCRIPT, "24"], json.dumps(request).encode(), {"LDAPNOINIT": "1"}
+            ["python3", "-c", SCRIPT, "40"], json.dumps(request).encode(), {"LDAPNOINIT": "1"}
         )
         assert done.returncode == 0, done.stderr.decode()
         differences = []
