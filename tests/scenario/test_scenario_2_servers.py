@@ -22,8 +22,9 @@ def agree(stack) -> bool:
 
 
 def reachable(stack) -> list[bool]:
-    """Whether `status` reached ldap1 and ldap2."""
+    """Whether `status` reached ldap1 and ldap2; it also says what a hung server does to mail."""
     report = stack.mailldap_json("mx", "status", status=None)
+    assert any("accepts" in note and "temporary error" in note for note in report["notes"]), report
     assert [urlsplit(server["uri"]).hostname for server in report["servers"]] == [
         "ldap1.internal", "ldap2.internal",
     ], report  # fmt: skip
