@@ -142,9 +142,8 @@ class _Search:
             scopes |= self._alias_scopes(base, aliases)
         found = candidates(self.request.filter, tree)
         if found is None:
-            if scope is Scope.ONE and len(scopes) == 1:
-                return tree.children(base)
-            found_in: Iterable[Node] = tree.in_order()
+            one_level = scope is Scope.ONE and len(scopes) == 1
+            found_in: Iterable[Node] = tree.children(base) if one_level else tree.in_order()
         else:
             found_in = sorted(found | self.referrals, key=BY_NUMBER)
         within = self._within(scopes, base)
@@ -160,8 +159,7 @@ class _Search:
             targets = scopes - {base}
 
             def right_below(node: Node) -> bool:
-                # back-mdb gives a dereferenced alias's target and also what is right below it.
-                return node.key != base and (node.key in targets or parent_key(node.key) in scopes)
+                return node.key in targets or parent_key(node.key) == base
 
             return right_below
         suffixes = tuple("," + key if key else "" for key in scopes)
@@ -245,9 +243,11 @@ def base_key(text: str, tree: Tree) -> str | None:
 def _nearest(key: str, tree: Tree) -> str | None:
     """Return the nearest key at or above *key* that exists, as an entry or in between."""
     while key:
-        if key in tree.nodes or tree.is_glue(key):
+        if key in tree.nodes:
             return key
-        if key == tree.base:
+        if tree.base.endswith("," + key):
             return None
+        if tree.is_glue(key):
+            return key
         key = parent_key(key)
     return "" if "" in tree.nodes else None

@@ -31,7 +31,7 @@ from mailldap.errors import (
 )
 from mailldap.ldap.change import Change
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.filter import Equality, Filter, Present, parse_filter
+from mailldap.ldap.filter import Equality, Filter, Present, parse_libldap
 
 if TYPE_CHECKING:
     import ldap3
@@ -255,7 +255,7 @@ class LdapServer:
         request = SearchRequest(
             base,
             scope,
-            parse_filter(filter) if isinstance(filter, str) else filter,
+            parse_libldap(filter) if isinstance(filter, str) else filter,
             tuple(attributes),
             size_limit,
             math.ceil(self._options.timeout),

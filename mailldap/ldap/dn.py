@@ -24,10 +24,8 @@ _HEX = re.compile(rf"#((?:[0-9A-Fa-f]{{2}})*){_WS}")
 _ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
 _QUOTED_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
-#: What slapd writes as a hex pair wherever it stands, and what it escapes by a backslash alone.
-_HEX_PAIRS = {",": "\\2C", "+": "\\2B", "\\": "\\5C", "\0": "\\00"}
-_BACKSLASHED = '"<>;='
-_SPECIAL = re.compile('[,+\\\\\0"<>;=]')
+#: What slapd writes as a hex pair, wherever it stands in a value; blanks only at the ends.
+_SPECIAL = re.compile('[,+\\\\\0"<>;=]|^[# \t\r\n]|[ \t\r\n]\\Z')
 
 #: RFC 4514 §3: the attribute types that every implementation knows, by their other names.
 _KNOWN = {
@@ -138,17 +136,11 @@ class DN:
 
 def escape_dn_value(value: str) -> str:
     """Return *value* as it stands in a DN (RFC 4514 §2.4), escaped the way slapd escapes."""
-    if _SPECIAL.search(value):
-        value = _SPECIAL.sub(_escape, value)
-    if value.startswith((" ", "#", "\t", "\r", "\n")):
-        value = "\\" + value
-    if value.endswith((" ", "\t", "\r", "\n")) and not (len(value) == 2 and value[0] == "\\"):
-        value = f"{value[:-1]}\\{value[-1]}"
-    return value
+    return _SPECIAL.sub(_escape, value)
 
 
 def _escape(match: re.Match[str]) -> str:
-    return _HEX_PAIRS.get(match[0]) or "\\" + match[0]
+    return f"\\{ord(match[0]):02X}"
 
 
 def parse_rdn(text: str) -> RDN:

@@ -414,7 +414,11 @@ def _extensible(item: Extensible, schema: Schema) -> Predicate:
         description.type.syntax, description.type.equality
     ):
         return _undefined
-    asserted = rule.normalize(schema, item.value, Part.WHOLE)
+    if description is not None and description.type.is_class_name:
+        # No rule may be named: what OpenLDAP does with classes is not what any rule says.
+        asserted = schema.key(description.type, item.value) if item.rule is None else None
+    else:
+        asserted = rule.normalize(schema, item.value, Part.WHOLE)
     if asserted is None:
         return _undefined
     in_attributes = _extensible_values(item, description, rule, asserted, schema)

@@ -1,15 +1,16 @@
 """Strings prepared for comparison, as OpenLDAP prepares them (RFC 4518, with slapd's deviations).
 
 A prepared value equals another one exactly when slapd's matching rule says so. slapd lower-cases
-*before* it decomposes (so a mathematical bold A stays an upper-case A), knows only simple case
-mappings (ß stays ß), and takes nothing but U+0020 for a space.
+*before* it decomposes (so a mathematical bold A stays an upper-case A), knows the simple case
+mappings of letters in Unicode 3.2 (ß stays ß, Ⅷ is no letter), and takes nothing but U+0020 for a
+space.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
+from unicodedata import ucd_3_2_0
 
 _SPACES = re.compile(b"  +")
 #: A run that slapd normalises as one string: what is not ASCII, with the ASCII character before
@@ -31,13 +32,17 @@ def fold_unicode(value: bytes, *, ignore_case: bool) -> bytes | None:
 
 
 def _compose(run: re.Match[str]) -> str:
-    return unicodedata.normalize("NFKC", run[0])
+    return ucd_3_2_0.normalize("NFKC", run[0])
 
 
 @lru_cache(maxsize=4096)
 def _simple_lower(char: str) -> str:
+    if ucd_3_2_0.category(char) not in {"Lu", "Lt"}:
+        return char
+    if char == "İ":
+        return "i"
     lower = char.lower()
-    return lower if len(lower) == 1 else char
+    return lower if ucd_3_2_0.category(lower) != "Cn" else char
 
 
 def squeeze(value: bytes, *, leading: bool = True, trailing: bool = True) -> bytes:

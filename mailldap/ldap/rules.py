@@ -171,14 +171,6 @@ def _name_and_uid(schema: Schema, value: bytes, part: Part) -> bytes | None:
     return None if key is None else key + uid
 
 
-def _object_identifier(schema: Schema, value: bytes, _part: Part) -> bytes | None:
-    """Return the canonical name of an object class, or a numeric OID."""
-    found = schema.object_class(value.decode("ascii", "replace"))
-    if found:
-        return found.name.lower().encode()
-    return value if _valid(syntax.OBJECT_IDENTIFIER, value) else None
-
-
 def _below_or_equal(value: bytes, asserted: bytes) -> bool:
     return not asserted or value == asserted or value.endswith(b"," + asserted)
 
@@ -217,6 +209,7 @@ _NUMERIC = _without(syntax.NUMERIC_STRING, b" ")
 _TELEPHONE = _without(syntax.TELEPHONE_NUMBER, b" -")
 _OCTETS = _plain(syntax.OCTET_STRING)
 _INTEGER = _plain(syntax.INTEGER)
+_OID = _plain(syntax.OBJECT_IDENTIFIER)
 #: Directory String rules also take what Country, Printable and Telephone strings hold.
 _STRINGS = frozenset({syntax.COUNTRY_STRING, syntax.PRINTABLE_STRING, syntax.TELEPHONE_NUMBER})
 _IA5 = "1.3.6.1.4.1.1466.109.114."
@@ -236,9 +229,7 @@ def _dn(oid: str, name: str, matches: Matcher) -> MatchingRule:
 
 
 _RULES = (
-    MatchingRule(
-        "2.5.13.0", "objectIdentifierMatch", syntax.OBJECT_IDENTIFIER, _EQ, _object_identifier
-    ),
+    MatchingRule("2.5.13.0", "objectIdentifierMatch", syntax.OBJECT_IDENTIFIER, _EQ, _OID),
     MatchingRule("2.5.13.1", "distinguishedNameMatch", _NAME, _EQ, _distinguished_name),
     MatchingRule("2.5.13.2", "caseIgnoreMatch", _TEXT, _EQ, _CASE_IGNORE, compatible=_STRINGS),
     MatchingRule(
@@ -326,4 +317,3 @@ _RULES = (
 RULES: dict[str, MatchingRule] = {
     key: rule for rule in _RULES for key in (rule.oid, rule.name.lower())
 }
-OBJECT_IDENTIFIER_MATCH = RULES["2.5.13.0"]

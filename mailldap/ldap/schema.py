@@ -229,6 +229,9 @@ class Schema:
         rule = attribute.equality
         if rule is None or rule.normalize is None:
             return None
+        if attribute.is_class_name:
+            found = self.object_class(value.decode("utf-8", "replace"))
+            return found.name.lower().encode() if found else None
         return rule.normalize(self, value, Part.WHOLE)
 
     def normalize_dn(self, dn: DN, *, strict: bool = True) -> str:
@@ -292,6 +295,8 @@ class Schema:
             key = ava.value if ava.ber else prepare_text(ava.value)
             return str(ava), str(AVA(ava.attribute.lower(), key, ava.ber))
         normal = self.key(found, ava.value)
+        if strict and normal == b"":
+            raise DNError(f"a value without anything that counts: {str(ava)!r}")
         if normal is None or found.equality is RULES["uuidmatch"]:
             normal = spelled
         return str(AVA(found.name, spelled)), str(AVA(found.name, normal))

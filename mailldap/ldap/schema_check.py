@@ -11,7 +11,6 @@ from mailldap.errors import DNError
 from mailldap.ldap import syntax
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.rules import Part
 from mailldap.ldap.schema import (
     AttributeType,
     ClassKind,
@@ -27,6 +26,22 @@ _UNDEFINED_TYPE, _CONSTRAINT, _EXISTS, _BAD_SYNTAX, _BAD_DN = 17, 19, 20, 21, 34
 _NAMING, _CLASS, _CLASS_CHANGE = 64, 65, 69
 _OBJECT_CLASS = "2.5.4.0"
 _TOP = "2.5.6.0"
+#: Attributes that only entries of one class may have: its OID, and slapd's word for it.
+_BOUND = {
+    "2.5.4.1": ("2.5.6.1", "alias"),
+    "2.16.840.1.113730.3.1.34": ("2.16.840.1.113730.3.2.6", "referral"),
+    **dict.fromkeys(
+        (
+            *("1.3.6.1.4.1.1466.101.120." + str(number) for number in (5, 6, 7, 13, 14, 15)),
+            *("1.3.6.1.4.1.4203.1.3.5", "1.3.6.1.1.4", "1.3.6.1.1.5"),
+        ),
+        ("", "root DSE"),
+    ),
+    **dict.fromkeys(
+        ("2.5.18.6", *(f"2.5.21.{number}" for number in (1, 2, 4, 5, 6, 7, 8))),
+        ("2.5.17.0", "subentry"),
+    ),
+}
 EXTENSIBLE_OBJECT = "1.3.6.1.4.1.1466.101.120.111"
 
 
@@ -113,12 +128,7 @@ def _bad_values(
 
 def comparison_key(attribute: AttributeType, value: bytes, schema: Schema) -> bytes:
     """Return what tells two stored values apart: the equality key, or the value itself."""
-    rule = attribute.equality
-    if rule is None or rule.normalize is None:
-        return value
-    if attribute.is_class_name:
-        return value.lower()
-    key = rule.normalize(schema, value, Part.WHOLE)
+    key = schema.key(attribute, value)
     return value if key is None else key
 
 
@@ -146,6 +156,9 @@ def check_classes(entry: Entry, schema: Schema, *, was: str | None = None) -> It
         if description is None:
             continue
         types.append(description.type)
+        kind = _BOUND.get(description.type.oid)
+        if kind and not _is_of_class(entry, kind[0], schema):
+            yield _CLASS, f'attribute "{description.name}" only allowed in the {kind[1]}'
         if description.type.single_value and len(values) > 1:
             yield _CONSTRAINT, f"attribute '{description.name}' cannot have multiple values"
     present = {attribute.oid for attribute in types}
@@ -179,6 +192,11 @@ def check_classes(entry: Entry, schema: Schema, *, was: str | None = None) -> It
             what = f"naming attribute '{name}'"
         yield _NAMING, f"{what} is not present in entry"
     yield from _check_contents(types, classes, structural, schema)
+
+
+def _is_of_class(entry: Entry, oid: str, schema: Schema) -> bool:
+    classes = map(schema.object_class, entry.texts("objectClass"))
+    return any(found is not None and found.oid == oid for found in classes)
 
 
 def _check_contents(

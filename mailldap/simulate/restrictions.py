@@ -1,8 +1,7 @@
-"""smtpd(8)'s restriction lists, for one client, login and sender.
+"""smtpd(8)'s restriction lists, for one client, login, sender and recipient.
 
-What can be judged from configuration, tables and the three is judged; what needs the network
-(DNS, policy servers, TLS) or a recipient's own tables is passed over and named in ``unknown``. The
-recipient is taken to be one that we accept: what is asked here is about the sender.
+What can be judged from configuration, tables and these is judged; what needs the network (DNS,
+policy servers, TLS) is passed over and named in ``session.unknown``.
 
 Source: Postfix 3.7, generic_checks() in smtpd_check.c; postconf(5), SMTPD_ACCESS_README.
 """
@@ -10,44 +9,37 @@ Source: Postfix 3.7, generic_checks() in smtpd_check.c; postconf(5), SMTPD_ACCES
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import NamedTuple
 
 from mailldap.errors import ConfigError
-from mailldap.postfix.words import fold, lower_ascii, split_braced, split_list
-from mailldap.simulate.access import Action, address_keys, domain_keys, read_action
-from mailldap.simulate.hostname import is_utf8_hostname, to_address
-from mailldap.simulate.local import LocalDomains
-from mailldap.simulate.lookup import AddressSearch, Hit, Keys
+from mailldap.postfix.words import lower_ascii, split_braced, split_list
+from mailldap.simulate.access_rules import MAP_COMMANDS, AccessTables
+from mailldap.simulate.address_rules import AddressRules
+from mailldap.simulate.decision import Decision, Refused, Session, Status, Subject
+from mailldap.simulate.hostname import to_address
+from mailldap.simulate.lookup import AddressSearch
 from mailldap.simulate.opened import Opened
-from mailldap.simulate.reply import (
-    CLIENT,
-    RECIPIENT,
-    SASL_LOGIN,
-    SENDER,
-    Reply,
-    fit_status,
-    printable,
-    split_status,
-)
-from mailldap.simulate.smtpd import AddressChecks, Refused
-from mailldap.tables.base import Failed, Found
-from mailldap.tables.open import Maps
+from mailldap.simulate.reply import CLIENT, HELO, RECIPIENT, SENDER
+from mailldap.simulate.smtpd import AddressChecks
+from mailldap.tables.base import Failed
 
-_MAX_RECURSION = 100
-_LOGIN_MAPS = "smtpd_sender_login_maps"
-_MISMATCH = "reject_sender_login_mismatch"
+#: The list of each stage, the class in its replies, and what a bare table means in it.
+STAGES = {
+    "client": ("smtpd_client_restrictions", CLIENT, "check_client_access"),
+    "helo": ("smtpd_helo_restrictions", HELO, "check_helo_access"),
+    "sender": ("smtpd_sender_restrictions", SENDER, "check_sender_access"),
+    "relay": ("smtpd_relay_restrictions", RECIPIENT, "check_recipient_access"),
+    "recipient": ("smtpd_recipient_restrictions", RECIPIENT, "check_recipient_access"),
+    "data": ("smtpd_data_restrictions", "Data command", None),
+    "end of data": ("smtpd_end_of_data_restrictions", "End-of-data", None),
+}
+
 _AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
 _UNAUTHENTICATED = "reject_unauthenticated_sender_login_mismatch"
 _KNOWN = "reject_known_sender_login_mismatch"
 
-#: What needs the network, or a recipient's tables: nobody can judge it here.
+#: What needs the network: nobody can judge it here.
 _UNKNOWABLE = frozenset(
     {
-        "check_helo_access",
-        "check_recipient_access",
-        "check_reverse_client_hostname_access",
         "permit_mx_backup",
         "permit_naked_ip_address",
         "reject_invalid_helo_hostname",
@@ -61,8 +53,10 @@ _UNKNOWABLE = frozenset(
         "reject_unknown_client_hostname",
         "reject_unknown_helo_hostname",
         "reject_unknown_hostname",
+        "reject_unknown_recipient_domain",
         "reject_unknown_reverse_client_hostname",
         "reject_unknown_sender_domain",
+        "reject_unverified_recipient",
         "reject_unverified_sender",
     }
 )
@@ -80,98 +74,45 @@ _UNKNOWABLE_WITH_ARGUMENT = frozenset(
         "reject_rhsbl_sender",
     }
 )
-#: What has no effect on a well-behaved client without certificate and an acceptable recipient.
+#: What has no effect on a client that behaves, has no certificate and one recipient.
 _WITHOUT_EFFECT = frozenset(
     {
-        "check_recipient_maps",
         "permit_tls_all_clientcerts",
         "permit_tls_clientcerts",
         "reject_multi_recipient_bounce",
-        "reject_non_fqdn_recipient",
         "reject_unauth_pipelining",
-        "reject_unknown_recipient_domain",
-        "reject_unlisted_recipient",
-        "reject_unverified_recipient",
     }
 )
-_MAP_COMMANDS = frozenset(
+#: What keeps others from relaying through us.
+_CLOSING = frozenset(
     {
-        "check_client_access",
-        "check_reverse_client_hostname_access",
-        "check_ccert_access",
-        "check_sasl_access",
-        "check_helo_access",
-        "check_sender_access",
-        "check_recipient_access",
-        "check_etrn_access",
-        *(
-            f"check_{who}_{what}_access"
-            for who in ("client", "reverse_client_hostname", "helo", "sender", "recipient")
-            for what in ("mx", "ns", "a")
-        ),
+        "check_relay_domains",
+        "defer",
+        "defer_if_permit",
+        "defer_unauth_destination",
+        "reject",
+        "reject_unauth_destination",
     }
 )
-
-
-class Status(Enum):
-    """What a restriction decides; a rejection is the exception Refused."""
-
-    DUNNO = 0
-    OK = 1
-
-
-class Subject(NamedTuple):
-    """What a list is about.
-
-    Replies use the name and the class; ``command`` is what a bare ``type:name`` means.
-    """
-
-    name: str
-    reply_class: str
-    command: str | None
-
-
-@dataclass(slots=True)
-class Session:
-    """Who talks to smtpd and what it has said so far; None where it has not.
-
-    ``sender`` is in internal form. ``client`` is an address or None for one outside mynetworks.
-    """
-
-    client: str | None = None
-    login: str | None = None
-    sender: str | None = None
-    has_recipient: bool = False
-    unknown: list[str] = field(default_factory=list)
 
 
 class Restrictions:
     """Judges restriction lists for one session."""
 
     def __init__(
-        self,
-        opened: Opened,
-        search: AddressSearch,
-        local: LocalDomains,
-        checks: AddressChecks,
-        session: Session,
+        self, opened: Opened, search: AddressSearch, checks: AddressChecks, session: Session
     ) -> None:
         self._opened = opened
         self._main = opened.main
-        self._search = search
-        self._local = local
         self._checks = checks
         self.session = session
-        self.discard = False
-        self.sender_checked = False
-        self._recursion = 0
-        self._warn_if_reject = 0
-        self._defer_if_permit: Reply | None = None
-        self._defer_if_reject: Reply | None = None
+        self.decision = Decision(checks.wording, opened.warn)
+        self.rules = AddressRules(opened, checks, self.decision, session)
+        self._tables = AccessTables(opened, search, checks, self.decision, session, self.judge)
         self._classes = self._restriction_classes()
 
     def _restriction_classes(self) -> dict[str, list[str]]:
-        classes = {_MISMATCH: [_AUTHENTICATED, _UNAUTHENTICATED]}
+        classes = {"reject_sender_login_mismatch": [_AUTHENTICATED, _UNAUTHENTICATED]}
         for name in split_list(self._main.get("smtpd_restriction_classes")):
             value = self._main.lookup(name)
             if not value:
@@ -184,30 +125,20 @@ class Restrictions:
             classes.setdefault(name, split_braced(value))
         return classes
 
-    def words(self, parameter: str) -> list[str]:
-        """Return a restriction list."""
-        return self._main.get_maps(parameter)
-
-    def needs_destination_check(self, parameters: tuple[str, ...]) -> None:
-        """Raise ConfigError where none of the lists refuses to relay: smtpd does not start."""
-        for parameter in parameters:
-            if self._refuses_relaying(self.words(parameter)):
-                return
-        wanted = (
-            "reject_unauth_destination, defer_unauth_destination, reject, defer, "
-            "defer_if_permit or check_relay_domains"
-        )
+    def require_closed(self) -> None:
+        """Raise ConfigError where no list keeps others from relaying: smtpd does not start."""
+        parameters = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+        if any(self._closes(self._main.get_maps(parameter)) for parameter in parameters):
+            return
         raise ConfigError(
             f"in parameter {' or '.join(parameters)}, specify at least one working instance of: "
-            f"{wanted}",
+            f"{', '.join(sorted(_CLOSING))}",
             file=self._main.name,
             line=self._main.location(parameters[0]),
             hint="add reject_unauth_destination to smtpd_relay_restrictions",
         )
 
-    def _refuses_relaying(self, words: list[str]) -> bool:
-        wanted = {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer"}
-        wanted |= {"defer_if_permit", "check_relay_domains"}
+    def _closes(self, words: list[str]) -> bool:
         skip = False
         for position, word in enumerate(words):
             if skip:
@@ -218,43 +149,36 @@ class Restrictions:
                 skip = True
             elif name == "permit":
                 return False
-            elif name in wanted or (
-                word in self._classes and self._refuses_relaying(self._classes[word])
-            ):
+            elif name in _CLOSING or (word in self._classes and self._closes(self._classes[word])):
                 return True
         return False
 
-    # --- one list ----------------------------------------------------------------------------
+    # --- lists -------------------------------------------------------------------------------
 
-    def stage(self, parameter: str, subject: Subject) -> Status:
-        """Judge the list of one stage of the conversation; raises Refused."""
-        self._recursion = self._warn_if_reject = 0
-        self._defer_if_reject = None
-        return self.judge(self.words(parameter), subject)
+    def stage(self, stage: str, name: str) -> Status:
+        """Judge the list of one stage of the conversation; raises Refused.
 
-    def deferred(self) -> Reply | None:
-        """Return what a permission turns into, after defer_if_permit."""
-        return self._defer_if_permit
+        *name* is what the stage is about: the client, the sender, the recipient.
+        """
+        parameter, reply_class, command = STAGES[stage]
+        words = self._main.get_maps(parameter)
+        return self.judge(words, Subject(name, reply_class, command))
 
     def judge(self, words: list[str], subject: Subject) -> Status:
-        """Judge the restrictions in order; raises Refused."""
-        saved = self._recursion
-        self._recursion += 1
+        """Judge restrictions in order until one decides; raises Refused."""
+        depth = self.decision.enter()
         status = Status.DUNNO
         rest = list(words)
-        while rest and not self.discard:
+        while rest and not self.decision.discard:
             word = rest.pop(0)
             if lower_ascii(word) == "warn_if_reject":
-                self._warn_if_reject = self._warn_if_reject or self._recursion
+                self.decision.warn_if_reject()
                 continue
             status = self._one(word, rest, subject)
-            if self._warn_if_reject >= self._recursion:
-                self._warn_if_reject = 0
-            if status is not Status.DUNNO or (self._defer_if_permit and self._defer_if_reject):
+            self.decision.after_restriction()
+            if status is not Status.DUNNO or self.decision.settled:
                 break
-        self._recursion = saved
-        if self._warn_if_reject >= self._recursion:
-            self._warn_if_reject = 0
+        self.decision.leave(depth)
         return status
 
     def _one(self, word: str, rest: list[str], subject: Subject) -> Status:
@@ -265,17 +189,14 @@ class Restrictions:
                 raise Refused(self._checks.server_error())
             rest.insert(0, word)
             name = subject.command
-        if name in _MAP_COMMANDS:
-            return self._map_command(name, rest, subject)
-        if name in _UNKNOWABLE_WITH_ARGUMENT:
-            if name == "check_policy_service" and not (rest and ":" in rest[0]):
+        if name in MAP_COMMANDS:
+            if not rest or ":" not in rest[0]:
                 raise Refused(self._checks.server_error())
-            argument = f" {rest.pop(0)}" if rest else ""
-            return self._pass_over(name + argument)
-        if name == "sleep":
-            if not (rest and rest[0].isascii() and rest.pop(0).isdigit()):
-                raise Refused(self._checks.server_error())
-            return Status.DUNNO
+            spec = rest.pop(0)
+            status = self._tables.check(name, spec, subject)
+            return self._pass_over(f"{name} {spec}") if status is None else status
+        if name in _UNKNOWABLE_WITH_ARGUMENT or name == "sleep":
+            return self._with_argument(name, rest)
         simple = self._simple(name, subject)
         if simple is not None:
             return simple()
@@ -284,46 +205,53 @@ class Restrictions:
         self._opened.warn(f'unknown smtpd restriction: "{word}"')
         raise Refused(self._checks.server_error())
 
+    def _with_argument(self, name: str, rest: list[str]) -> Status:
+        argument = rest.pop(0) if rest else ""
+        if name == "sleep":
+            if not (argument.isascii() and argument.isdigit()):
+                raise Refused(self._checks.server_error())
+            return Status.DUNNO
+        if name == "check_policy_service" and ":" not in argument:
+            raise Refused(self._checks.server_error())
+        return self._pass_over(f"{name} {argument}".rstrip())
+
     def _simple(self, name: str, subject: Subject) -> Callable[[], Status] | None:
         """Return what judges a restriction without argument, or None for an unknown name."""
         if name in _WITHOUT_EFFECT:
             return lambda: Status.DUNNO
         if name in _UNKNOWABLE:
             return lambda: self._pass_over(name)
-        destination = name in {"permit_auth_destination", "check_relay_domains"}
-        if destination or name in {"reject_unauth_destination", "defer_unauth_destination"}:
-            ok = destination and self.session.has_recipient
-            return lambda: Status.OK if ok else Status.DUNNO
+        rules = self.rules
+        about = f"<{subject.name}>: {subject.reply_class} rejected:"
         return {
             "permit": lambda: Status.OK,
-            "reject": lambda: self._reject(
-                self._main.get_int("reject_code"),
-                "5.7.1",
-                f"<{subject.name}>: {subject.reply_class} rejected: Access denied",
+            "reject": lambda: self.decision.reject(
+                self._main.get_int("reject_code"), "5.7.1", f"{about} Access denied"
             ),
-            "defer": lambda: self._reject(
-                self._main.get_int("defer_code"),
-                "4.3.2",
-                f"<{subject.name}>: {subject.reply_class} rejected: Try again later",
+            "defer": lambda: self.decision.reject(
+                self._main.get_int("defer_code"), "4.3.2", f"{about} Try again later"
             ),
-            "defer_if_permit": lambda: self._defer_permit(
-                450,
-                "4.7.0",
-                f"<{subject.name}>: {subject.reply_class} rejected: defer_if_permit requested",
+            "defer_if_permit": lambda: self.decision.defer_if_permit(
+                450, "4.7.0", f"{about} defer_if_permit requested"
             ),
-            "defer_if_reject": lambda: self._defer_reject(
-                450,
-                "4.7.0",
-                f"<{subject.name}>: {subject.reply_class} rejected: defer_if_reject requested",
+            "defer_if_reject": lambda: self.decision.defer_if_reject(
+                450, "4.7.0", f"{about} defer_if_reject requested"
             ),
             "permit_inet_interfaces": self._permit_inet_interfaces,
             "permit_mynetworks": lambda: self._permit_mynetworks(subject),
             "permit_sasl_authenticated": self._permit_sasl_authenticated,
-            "reject_non_fqdn_sender": self._reject_non_fqdn_sender,
-            "reject_unlisted_sender": self.reject_unlisted_sender,
-            _AUTHENTICATED: lambda: self._login(name, self._not_owner),
-            _UNAUTHENTICATED: lambda: self._login(name, self._not_logged_in),
-            _KNOWN: lambda: self._login(name, self._known_mismatch),
+            "permit_auth_destination": rules.auth_destination,
+            "check_relay_domains": rules.relay_domains,
+            "reject_unauth_destination": rules.unauth_destination,
+            "defer_unauth_destination": lambda: rules.unauth_destination(soft=True),
+            "reject_non_fqdn_sender": rules.non_fqdn_sender,
+            "reject_non_fqdn_recipient": rules.non_fqdn_recipient,
+            "reject_unlisted_sender": rules.unlisted_sender,
+            "reject_unlisted_recipient": rules.unlisted_recipient,
+            "check_recipient_maps": rules.unlisted_recipient,
+            _AUTHENTICATED: lambda: self._login(name, rules.authenticated),
+            _UNAUTHENTICATED: lambda: self._login(name, rules.unauthenticated),
+            _KNOWN: lambda: self._login(name, rules.known_sender),
         }.get(name)
 
     def _pass_over(self, what: str) -> Status:
@@ -331,29 +259,11 @@ class Restrictions:
             self.session.unknown.append(what)
         return Status.DUNNO
 
-    # --- rejecting ---------------------------------------------------------------------------
-
-    def _reject(self, code: int, dsn: str, text: str) -> Status:
-        """Refuse; with warn_if_reject only warn, after a temporary failure defer."""
-        reply = self._checks.wording.reject(code, dsn, text)
-        if self._warn_if_reject:
-            self._opened.warn(f"reject_warning: {reply.line}")
+    def _login(self, name: str, judge: Callable[[], Status]) -> Status:
+        if not self._main.get_bool("smtpd_sasl_auth_enable"):
+            self._opened.warn(f"restriction `{name}' ignored: no SASL support")
             return Status.DUNNO
-        if self._defer_if_reject is not None and code >= 500:
-            reply = self._defer_if_reject
-        raise Refused(reply)
-
-    def _defer_permit(self, code: int, dsn: str, text: str) -> Status:
-        if self._warn_if_reject:
-            return self._reject(code, dsn, text)
-        if self._defer_if_permit is None:
-            self._defer_if_permit = self._checks.wording.reject(code, dsn, text)
-        return Status.DUNNO
-
-    def _defer_reject(self, code: int, dsn: str, text: str) -> Status:
-        if self._defer_if_reject is None:
-            self._defer_if_reject = self._checks.wording.reject(code, dsn, text)
-        return Status.DUNNO
+        return judge()
 
     # --- the client --------------------------------------------------------------------------
 
@@ -377,204 +287,3 @@ class Restrictions:
     def _permit_sasl_authenticated(self) -> Status:
         active = self._main.get_bool("smtpd_sasl_auth_enable")
         return Status.OK if active and self.session.login else Status.DUNNO
-
-    # --- the sender --------------------------------------------------------------------------
-
-    def _reject_non_fqdn_sender(self) -> Status:
-        sender = self.session.sender
-        if not sender:
-            return Status.DUNNO
-        domain = sender.rpartition("@")[2] if "@" in sender else ""
-        if domain.startswith("[") and domain.endswith("]"):
-            return Status.DUNNO
-        if domain.endswith(".") and not domain.endswith(".."):
-            domain = domain[:-1]
-        if domain and is_utf8_hostname(domain, utf8=False) and "." in domain:
-            return Status.DUNNO
-        return self._reject(
-            self._main.get_int("non_fqdn_reject_code"),
-            "4.5.2",
-            f"<{sender}>: {SENDER} rejected: need fully-qualified address",
-        )
-
-    def reject_unlisted_sender(self) -> Status:
-        """Refuse a sender in our domains that no table lists; once is enough."""
-        sender = self.session.sender
-        if not sender or self.sender_checked:
-            return Status.DUNNO
-        if not self._warn_if_reject:
-            self.sender_checked = True
-        reply = self._checks.unlisted(sender, SENDER)
-        return Status.DUNNO if reply is None else self._again(reply)
-
-    def _again(self, reply: Reply) -> Status:
-        return self._reject(reply.code, reply.dsn, reply.text)
-
-    def _login(self, name: str, judge: Callable[[str], Status]) -> Status:
-        if not self._main.get_bool("smtpd_sasl_auth_enable"):
-            self._opened.warn(f"restriction `{name}' ignored: no SASL support")
-            return Status.DUNNO
-        return judge(self.session.sender) if self.session.sender else Status.DUNNO
-
-    def _owners(self, sender: str) -> Hit | None:
-        recipient = self._checks.resolve_or_refuse(sender).recipient
-        return self._checks.find(_LOGIN_MAPS, recipient, sender)
-
-    def _not_owner(self, sender: str, *, unknown_ok: bool = False) -> Status:
-        login = self.session.login
-        if login is None:
-            return Status.DUNNO
-        hit = self._owners(sender)
-        if hit is None and unknown_ok:
-            return Status.DUNNO
-        utf8 = self._opened.utf8
-        owners = split_list(hit.value) if hit else []
-        if any(fold(login, utf8=utf8) == fold(owner, utf8=utf8) for owner in owners):
-            return Status.DUNNO
-        text = f"<{sender}>: {SENDER} rejected: not owned by user {login}"
-        return self._reject(553, "5.7.1", text)
-
-    def _not_logged_in(self, sender: str) -> Status:
-        if self.session.login is not None or self._owners(sender) is None:
-            return Status.DUNNO
-        return self._reject(553, "5.7.1", f"<{sender}>: {SENDER} rejected: not logged in")
-
-    def _known_mismatch(self, sender: str) -> Status:
-        if self.session.login is None:
-            return self._not_logged_in(sender)
-        return self._not_owner(sender, unknown_ok=True)
-
-    # --- access tables -----------------------------------------------------------------------
-
-    def _map_command(self, name: str, rest: list[str], subject: Subject) -> Status:
-        if not rest or ":" not in rest[0]:
-            raise Refused(self._checks.server_error())
-        spec = rest.pop(0)
-        if name == "check_sender_access":
-            return self._sender_access(spec, subject) if self._has_sender else Status.DUNNO
-        if name == "check_sasl_access":
-            return self._sasl_access(spec, subject)
-        if name == "check_client_access" and self.session.client is not None:
-            return self._client_access(spec, subject)
-        if name in {"check_ccert_access", "check_etrn_access"}:
-            return Status.DUNNO
-        if name == "check_recipient_access" and not self.session.has_recipient:
-            return Status.DUNNO
-        return self._pass_over(f"{name} {spec}")
-
-    @property
-    def _has_sender(self) -> bool:
-        return self.session.sender is not None
-
-    def _tables(self, spec: str) -> Maps:
-        return self._opened.tables(spec, spec)
-
-    def _sender_access(self, spec: str, subject: Subject) -> Status:
-        sender = self.session.sender or ""
-        about = subject._replace(name=sender, reply_class=SENDER)
-        maps = self._tables(spec)
-        if not sender:
-            answer = maps.find(self._main.get("smtpd_null_access_lookup_key"))
-            return self._answered(answer, spec, about)
-        recipient = self._checks.resolve_or_refuse(sender).recipient
-        keys = Keys.FULL | Keys.BARE | Keys.DOMAIN | Keys.LOCAL_PART_AT
-        keys |= Keys.PARENTS if self._access_parents else Keys.DOT_PARENTS
-        hit = self._search.find(maps, recipient, keys)
-        answer = Found(hit.value) if isinstance(hit, Hit) else hit
-        return self._answered(answer, spec, about)
-
-    def _sasl_access(self, spec: str, subject: Subject) -> Status:
-        if not self._main.get_bool("smtpd_sasl_auth_enable"):
-            self._opened.warn("restriction `check_sasl_access' ignored: no SASL support")
-            return Status.DUNNO
-        login = self.session.login
-        if not login:
-            return Status.DUNNO
-        name = printable(login, utf8=self._opened.utf8, replacement="_")
-        about = subject._replace(name=name, reply_class=SASL_LOGIN)
-        return self._answered(self._tables(spec).find(login), spec, about)
-
-    def _client_access(self, spec: str, subject: Subject) -> Status:
-        client = self.session.client or ""
-        about = subject._replace(name=f"unknown[{client}]", reply_class=CLIENT)
-        maps = self._tables(spec)
-        groups = (
-            domain_keys("unknown", parents=self._access_parents),
-            address_keys(client),
-        )
-        for keys in groups:
-            for position, key in enumerate(keys):
-                answer = maps.find(key, partial=position > 0)
-                if isinstance(answer, Found | Failed):
-                    return self._answered(answer, spec, about)
-        return Status.DUNNO
-
-    @property
-    def _access_parents(self) -> bool:
-        return self._opened.parents_match("smtpd_access_maps")
-
-    def _answered(self, answer: object, spec: str, subject: Subject) -> Status:
-        """Do what a table says, or fail where it could not be asked."""
-        if isinstance(answer, Failed):
-            return self._act("451 4.3.5 Server configuration error", spec, subject)
-        return self._act(answer.value, spec, subject) if isinstance(answer, Found) else Status.DUNNO
-
-    def _act(self, value: str, spec: str, subject: Subject) -> Status:
-        verdict = read_action(value, discards=self._has_sender)
-        action = verdict.action
-        if action is Action.DUNNO:
-            return Status.DUNNO
-        if action is Action.OK:
-            return Status.OK
-        if action is Action.DISCARD:
-            self.discard = True
-            return Status.OK
-        if action is Action.HANGUP:
-            return self._pass_over(f"{spec} HANGUP")
-        if action is Action.RESTRICTIONS:
-            return self._nested(value, spec, subject)
-        return self._refuse_by_table(verdict.action, verdict.text, verdict.code, subject)
-
-    def _refuse_by_table(self, action: Action, text: str, code: int, subject: Subject) -> Status:
-        hard = action is Action.REJECT or (action is Action.REPLY and code >= 500)
-        dsn, text = split_status(text, "5.7.1" if hard else "4.7.1")
-        default = "Access denied"
-        if action in {Action.DEFER_IF_PERMIT, Action.DEFER_IF_REJECT}:
-            default = "Service unavailable"
-        if action is Action.REJECT:
-            code = self._main.get_int("access_map_reject_code")
-        elif action is not Action.REPLY:
-            code = self._main.get_int("access_map_defer_code")
-        dsn = fit_status(dsn, subject.reply_class)
-        words = f"<{subject.name}>: {subject.reply_class} rejected: {text or default}"
-        if action is Action.DEFER_IF_PERMIT:
-            return self._defer_permit(code, dsn, words)
-        if action is Action.DEFER_IF_REJECT:
-            return self._defer_reject(code, dsn, words)
-        return self._reject(code, dsn, words)
-
-    def _nested(self, value: str, spec: str, subject: Subject) -> Status:
-        """Judge the restrictions that an access table gives."""
-        if ":" in value:
-            self._opened.warn(f"access table {spec} has entry with lookup table: {value}")
-            raise Refused(self._checks.server_error())
-        if self._recursion > _MAX_RECURSION:
-            self._opened.warn(f"access table {spec} entry {value} causes unreasonable recursion")
-            raise Refused(self._checks.server_error())
-        words = split_braced(value)
-        if not words:
-            self._opened.warn(f"access table {spec} entry {value} has empty value")
-            return Status.OK
-        return self.judge(words, subject)
-
-
-#: The lists that smtpd judges at each stage.
-STAGES = {
-    "client": ("smtpd_client_restrictions", CLIENT, "check_client_access"),
-    "helo": ("smtpd_helo_restrictions", "Helo command", "check_helo_access"),
-    "sender": ("smtpd_sender_restrictions", SENDER, "check_sender_access"),
-    "relay": ("smtpd_relay_restrictions", RECIPIENT, "check_recipient_access"),
-    "recipient": ("smtpd_recipient_restrictions", RECIPIENT, "check_recipient_access"),
-    "data": ("smtpd_data_restrictions", "Data command", None),
-    "end of data": ("smtpd_end_of_data_restrictions", "End-of-data", None),
-}

@@ -33,7 +33,8 @@ class AddressClass(Enum):
 class Route:
     """What trivial-rewrite(8) answers.
 
-    ``recipient`` is in internal form and may differ from what was asked. ``bad_syntax`` and
+    ``recipient`` is in internal form and may differ from what was asked; it is empty where the
+    resolver failed too early to know. ``bad_syntax`` and
     ``failed`` are the resolver's error flags: the address cannot be, or a table could not be
     asked. ``routed``: the local part still names another host. ``address_class`` is None only
     where the resolver failed before it knew.
@@ -74,7 +75,7 @@ class Resolver:
             stripped = strip_local(address, self._rewriting, self._local, self._main)
         except StripFailed as error:
             self._opened.warn(str(error))
-            return Route(address, failed=True)
+            return Route("", failed=True)
         recipient, remote = stripped
         utf8 = self._opened.utf8
         domain = recipient.rpartition("@")[2]

@@ -7,28 +7,27 @@ smtpd_check.c; postconf(5), smtpd_sender_login_maps, smtpd_delay_reject; SASL_RE
 from __future__ import annotations
 
 from mailldap.postfix.words import SPACE, lower_ascii, split_list
-from mailldap.simulate.local import LocalDomains
+from mailldap.simulate.decision import Refused, Session
 from mailldap.simulate.lookup import AddressSearch
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.reply import Reply, printable
-from mailldap.simulate.restrictions import STAGES, Restrictions, Session, Subject
+from mailldap.simulate.restrictions import Restrictions
 from mailldap.simulate.result import SenderOwners, SenderVerdict
 from mailldap.simulate.rfc822 import unquote
-from mailldap.simulate.smtpd import AddressChecks, Refused
+from mailldap.simulate.smtpd import AddressChecks
 
 _NULL = ("", "<>")
+#: What a table that failed gives; other temporary replies are a policy.
+_COULD_NOT_ASK = 451
 
 
 class Senders:
     """Judges senders with the rules of one configuration."""
 
-    def __init__(
-        self, opened: Opened, search: AddressSearch, local: LocalDomains, checks: AddressChecks
-    ) -> None:
+    def __init__(self, opened: Opened, search: AddressSearch, checks: AddressChecks) -> None:
         self._opened = opened
         self._main = opened.main
         self._search = search
-        self._local = local
         self._checks = checks
 
     def login_name(self, login: str) -> str | None:
@@ -45,17 +44,24 @@ class Senders:
                 login = f"{login}@{realm}"
         return printable(login, utf8=self._opened.utf8, replacement="?")
 
-    def check(self, login: str, address: str, client: str | None = None) -> SenderVerdict:
+    def check(
+        self,
+        login: str,
+        address: str,
+        client: str | None = None,
+        recipient: str | None = None,
+    ) -> SenderVerdict:
         """Return smtpd's verdict about *login* (``""``: not logged in) sending as *address*.
 
         *address* is the argument of MAIL FROM, ``""`` or ``<>`` for the null sender; *client* an
-        IP address, by default one outside mynetworks.
+        IP address, by default one outside mynetworks; *recipient* the argument of RCPT TO, by
+        default some recipient that we take.
         """
         session = Session(client=client, login=self.login_name(login))
-        reply = self._conversation(session, "" if address in _NULL else address)
+        reply = self._conversation(session, "" if address in _NULL else address, recipient)
         owners = self.owners(address)
         allowed: bool | None = reply is None
-        if reply is not None and reply.temporary and reply.code == 451:
+        if reply is not None and reply.code == _COULD_NOT_ASK:
             allowed = None
         return SenderVerdict(
             login=login,
@@ -88,58 +94,75 @@ class Senders:
         except Refused:
             return unquote(address)
 
-    def _conversation(self, session: Session, address: str) -> Reply | None:
+    def _conversation(self, session: Session, sender: str, recipient: str | None) -> Reply | None:
         """Return what smtpd says instead of 250, from CONNECT to the end of DATA."""
-        restrictions = Restrictions(self._opened, self._search, self._local, self._checks, session)
-        restrictions.needs_destination_check(
-            ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-        )
+        restrictions = Restrictions(self._opened, self._search, self._checks, session)
+        restrictions.require_closed()
         try:
-            self._stages(restrictions, session, address)
+            _Conversation(self._checks, restrictions, session).run(sender, recipient)
         except Refused as refused:
             return refused.reply
         return None
 
-    def _stages(self, restrictions: Restrictions, session: Session, address: str) -> None:
+
+class _Conversation:
+    """CONNECT, HELO, MAIL FROM, RCPT TO and DATA, one after the other; Refused ends it."""
+
+    def __init__(self, checks: AddressChecks, restrictions: Restrictions, session: Session) -> None:
+        self._checks = checks
+        self._restrictions = restrictions
+        self._session = session
+        self._main = checks.main
+
+    def run(self, sender: str, recipient: str | None) -> None:
+        """Raise Refused with the first reply that does not accept."""
         delayed = self._main.get_bool("smtpd_delay_reject")
         if not delayed:
-            # No login and no sender exist yet.
-            login, session.login = session.login, None
-            self._stage(restrictions, "client", f"unknown[{session.client or 'unknown'}]")
-            self._stage(restrictions, "helo", "")
-            session.login = login
-        sender = self._checks.read("MAIL", address).address
-        session.sender = sender
+            login, self._session.login = self._session.login, None
+            self._connection()
+            self._session.login = login
+        address = self._checks.read("MAIL", sender).address
         if not delayed:
-            self._sender_stage(restrictions, sender)
-        session.has_recipient = True
-        if delayed:
-            self._stage(restrictions, "client", f"unknown[{session.client or 'unknown'}]")
-            self._stage(restrictions, "helo", "")
-            self._sender_stage(restrictions, sender)
-        self._recipient_stage(restrictions)
-        self._stage(restrictions, "data", "DATA")
-        self._stage(restrictions, "end of data", "END-OF-MESSAGE")
+            self._session.sender = address
+            self._sender(address)
+        read = None if recipient is None else self._checks.read("RCPT", recipient, other=address)
+        self._session.sender = address
+        if read is None or lower_ascii(read.address) != "postmaster":
+            self._session.any_recipient = True
+            self._session.recipient = None if read is None else read.address
+            if delayed:
+                self._connection()
+                self._sender(address)
+            self._recipient("recipient" if read is None else read.address)
+        self._restrictions.decision.forget_permit()
+        self._stage("data", "DATA")
+        self._restrictions.decision.permit()
+        self._stage("end of data", "END-OF-MESSAGE")
+        self._restrictions.decision.permit()
 
-    def _stage(self, restrictions: Restrictions, stage: str, name: str) -> None:
-        parameter, reply_class, command = STAGES[stage]
-        restrictions.stage(parameter, Subject(name, reply_class, command))
+    def _stage(self, stage: str, name: str) -> None:
+        self._restrictions.decision.begin_stage()
+        self._restrictions.stage(stage, name)
 
-    def _sender_stage(self, restrictions: Restrictions, sender: str) -> None:
-        self._stage(restrictions, "sender", sender)
-        if self._main.get_bool("smtpd_reject_unlisted_sender") and not restrictions.discard:
-            restrictions.reject_unlisted_sender()
+    def _connection(self) -> None:
+        self._stage("client", f"unknown[{self._session.client or 'unknown'}]")
+        self._stage("helo", "")
 
-    def _recipient_stage(self, restrictions: Restrictions) -> None:
+    def _sender(self, address: str) -> None:
+        self._restrictions.rules.sender_checked = False
+        self._stage("sender", address)
+        reject = self._main.get_bool("smtpd_reject_unlisted_sender")
+        if reject and not self._restrictions.decision.discard:
+            self._restrictions.rules.unlisted_sender()
+
+    def _recipient(self, name: str) -> None:
         """Judge the two lists of RCPT, in the order that the configuration wants."""
         first, second = "relay", "recipient"
         if not self._main.get_bool("smtpd_relay_before_recipient_restrictions"):
             first, second = second, first
-        name = "recipient"
-        parameter, reply_class, command = STAGES[first]
-        restrictions.stage(parameter, Subject(name, reply_class, command))
-        parameter, reply_class, command = STAGES[second]
-        restrictions.judge(restrictions.words(parameter), Subject(name, reply_class, command))
-        deferred = restrictions.deferred()
-        if deferred is not None:
-            raise Refused(deferred)
+        self._stage(first, name)
+        self._restrictions.stage(second, name)
+        self._restrictions.decision.permit()
+        reject = self._main.get_bool("smtpd_reject_unlisted_recipient")
+        if reject and not self._restrictions.decision.discard:
+            self._restrictions.rules.unlisted_recipient()

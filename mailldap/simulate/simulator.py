@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from mailldap.postfix.main_cf import MainCf
+from mailldap.simulate.decision import Refused
 from mailldap.simulate.local import LocalDomains
 from mailldap.simulate.lookup import AddressSearch, Extensions
 from mailldap.simulate.opened import Opened
@@ -25,7 +26,7 @@ from mailldap.simulate.rfc822 import quote, unquote
 from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
-from mailldap.simulate.smtpd import AddressChecks, Refused
+from mailldap.simulate.smtpd import AddressChecks
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext
 
@@ -91,7 +92,7 @@ class Simulator:
 
     @cached_property
     def _senders(self) -> Senders:
-        return Senders(self._opened, self._search, self._local, self._checks)
+        return Senders(self._opened, self._search, self._checks)
 
     def _probe(self, probe: Probe) -> None:
         self._probes.append(probe)
@@ -154,15 +155,11 @@ class Simulator:
         accepted: list[Argument] = []
         refusals: list[Reply] = []
         for argument in arguments:
-            try:
-                read = self._checks.read("RCPT", argument, smtputf8=smtputf8)
-                reply = self._checks.recipient(read.address, envelope_sender)
-            except Refused as refused:
-                reply = refused.reply
-            if reply is None:
-                accepted.append(read)
+            answer = self._rcpt(argument, envelope_sender, smtputf8=smtputf8)
+            if isinstance(answer, Reply):
+                refusals.append(answer)
             else:
-                refusals.append(reply)
+                accepted.append(answer)
         if not accepted:
             return _refused(query, max(refusals, key=lambda r: r.code))
         envelope = Envelope()
@@ -182,13 +179,22 @@ class Simulator:
             return replace(refusal, recipients=recipients)
         return resolution
 
+    def _rcpt(self, argument: str, sender: str, *, smtputf8: bool) -> Argument | Reply:
+        """Return the recipient that RCPT TO names, or the reply that refuses it."""
+        try:
+            read = self._checks.read("RCPT", argument, other=sender, smtputf8=smtputf8)
+            reply = self._checks.recipient(read.address, sender)
+        except Refused as refused:
+            return refused.reply
+        return read if reply is None else reply
+
     def _routed(self, address: str, sender: str, *, resolved: bool = False) -> Recipient:
         """Return one recipient as the queue manager sees it.
 
         *resolved*: show the address that the resolver gives, not the one in the queue file.
         """
         route = self._resolver.resolve(address, sender)
-        shown = route.recipient if resolved else address
+        shown = (resolved and route.recipient) or address
         return _judged(quote(shown) if shown else "<>", route)
 
     def _traced(self, resolution: Resolution) -> Resolution:
@@ -196,10 +202,16 @@ class Simulator:
 
     # --- senders -----------------------------------------------------------------------------
 
-    def sender_check(self, login: str, address: str, client: str | None = None) -> SenderVerdict:
+    def sender_check(
+        self,
+        login: str,
+        address: str,
+        client: str | None = None,
+        recipient: str | None = None,
+    ) -> SenderVerdict:
         """Return smtpd's verdict about *login* sending as *address*; see Senders.check."""
         self._begin()
-        verdict = self._senders.check(login, address, client)
+        verdict = self._senders.check(login, address, client, recipient)
         return replace(verdict, trace=tuple(self._probes), warnings=tuple(self._warnings))
 
     def sender_owners(self, address: str) -> SenderOwners:

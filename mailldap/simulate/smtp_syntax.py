@@ -15,11 +15,13 @@ from mailldap.simulate.rfc822 import Kind, internalize, parse
 class Argument:
     """An address that smtpd can read.
 
-    ``address`` is in internal form; ``original`` is what was written between the brackets.
+    ``address`` is in internal form; ``original`` is what was written between the brackets;
+    ``options`` follow it.
     """
 
     address: str
     original: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,10 @@ def read_command(
     address = _extract(word.text, strict=strict)
     if address is None or (verb == "RCPT" and not address):
         return bad
-    if len(words) > 3:
-        return Refusal(f"555 5.5.4 Unsupported option: {words[3].text}")
     original = word.text
     if original.startswith("<") and original.endswith(">"):
         original = original[1:-1]
-    return Argument(address, original)
+    return Argument(address, original, tuple(word.text for word in words[3:]))
 
 
 def _extract(word: str, *, strict: bool) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mailldap.postfix.words import fold
+from mailldap.simulate.decision import Refused
 from mailldap.simulate.lookup import ADDRESS, AddressSearch, Hit
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.reply import RECIPIENT, SENDER, Reply, Wording, fit_status, split_status
@@ -17,15 +18,6 @@ from mailldap.simulate.route import AddressClass, Resolver, Route
 from mailldap.simulate.smtp_syntax import Argument, Refusal, read_command
 from mailldap.simulate.virtual import override_options
 from mailldap.tables.base import Failed
-
-
-class Refused(Exception):
-    """smtpd answers with ``reply`` instead of accepting."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.line)
-        self.reply = reply
-
 
 #: The table, the code parameter and the words for each class whose users can be listed.
 _USERS = {
@@ -54,36 +46,41 @@ class AddressChecks:
         self, opened: Opened, rewriting: Rewriting, search: AddressSearch, resolver: Resolver
     ) -> None:
         self._opened = opened
-        self._main = opened.main
+        self.main = opened.main
         self._rewriting = rewriting
         self._search = search
         self._resolver = resolver
         self._routes: dict[tuple[str, str], Route] = {}
-        self.wording = Wording(self._main.get_bool("soft_bounce"), opened.utf8)
+        self.wording = Wording(self.main.get_bool("soft_bounce"), opened.utf8)
 
-    def read(self, verb: str, argument: str, *, smtputf8: bool = False) -> Argument:
+    def read(
+        self, verb: str, argument: str, *, other: str = "", smtputf8: bool = False
+    ) -> Argument:
         """Return the address of MAIL FROM or RCPT TO; *verb* is "MAIL" or "RCPT".
 
-        *smtputf8*: the client asked for SMTPUTF8, without which domains must be ASCII. Raises
-        Refused with the reply to an argument that cannot be an address.
+        *other* is the sender for RCPT, in internal form. *smtputf8*: the client asked for
+        SMTPUTF8, without which domains must be ASCII. Raises Refused with the reply to an
+        argument that cannot be an address.
         """
         read = read_command(
             verb,
             argument,
-            line_limit=self._main.get_int("line_length_limit"),
+            line_limit=self.main.get_int("line_length_limit"),
             utf8=self._opened.utf8,
-            strict=self._main.get_bool("strict_rfc821_envelopes"),
+            strict=self.main.get_bool("strict_rfc821_envelopes"),
         )
         if isinstance(read, Refusal):
             raise Refused(self._syntax(read.reply))
-        if not read.address:
-            return read
-        route = self.resolve(read.address)
-        domain = route.recipient.rpartition("@")[2]
-        if route.bad_syntax or not (smtputf8 or domain.isascii()):
-            which = "501 5.1.7 Bad sender" if verb == "MAIL" else "501 5.1.3 Bad recipient"
-            raise Refused(self._syntax(f"{which} address syntax"))
-        if not smtputf8 and not read.address.isascii() and self._main.get_bool("strict_smtputf8"):
+        if read.address:
+            route = self.resolve(read.address, other)
+            domain = route.recipient.rpartition("@")[2]
+            if route.bad_syntax or not (smtputf8 or domain.isascii()):
+                which = "501 5.1.7 Bad sender" if verb == "MAIL" else "501 5.1.3 Bad recipient"
+                raise Refused(self._syntax(f"{which} address syntax"))
+        if read.options:
+            text = f"Unsupported option: {read.options[0]}"
+            raise Refused(self.wording.reject(555, "5.5.4", text))
+        if not smtputf8 and not read.address.isascii() and self.main.get_bool("strict_smtputf8"):
             raise Refused(self._syntax("553 5.6.7 Must declare SMTPUTF8 to send unicode address"))
         return read
 
@@ -138,7 +135,7 @@ class AddressChecks:
 
         *role* is reply.SENDER or reply.RECIPIENT. Raises Refused where a table fails.
         """
-        if "no_unknown_recipient_checks" in override_options(self._main):
+        if "no_unknown_recipient_checks" in override_options(self.main):
             return None
         route = self.resolve_or_refuse(address, other)
         aliases = ["recipient_canonical_maps", "canonical_maps", "virtual_alias_maps"]
@@ -152,14 +149,14 @@ class AddressChecks:
         if users is None:
             return None
         parameter, code, table = users
-        if not self._main.get(parameter):
+        if not self.main.get(parameter):
             return None
         if route.address_class is AddressClass.LOCAL and self._always_local(route.recipient):
             return None
         if self.find(parameter, route.recipient, address):
             return None
         return self.wording.reject(
-            self._main.get_int(code),
+            self.main.get_int(code),
             "5.1.0" if role == SENDER else "5.1.1",
             f"<{address}>: {role} rejected: User unknown{self._in_table(table)}",
         )
@@ -170,19 +167,18 @@ class AddressChecks:
         dsn, text = split_status(route.nexthop, default)
         code = 450 if retry else 550
         if not retry and route.address_class is AddressClass.VIRTUAL_ALIAS:
-            code = self._main.get_int("unknown_virtual_alias_reject_code")
+            code = self.main.get_int("unknown_virtual_alias_reject_code")
         text = f"<{address}>: {role} rejected: {text}"
         return self.wording.reject(code, fit_status(dsn, role), text)
 
     def _in_table(self, table: str) -> str:
-        return f" in {table}" if self._main.get_bool("show_user_unknown_table_name") else ""
+        return f" in {table}" if self.main.get_bool("show_user_unknown_table_name") else ""
 
     def _always_local(self, recipient: str) -> bool:
         """Return whether the user exists in every local domain, tables or not."""
         local = fold(recipient.rpartition("@")[0], utf8=self._opened.utf8)
-        double_bounce = self._main.get("double_bounce_sender")
-        names = {"postmaster", "mailer-daemon", fold(double_bounce, utf8=self._opened.utf8)}
-        return local in names
+        double_bounce = self.main.get("double_bounce_sender")
+        return local in {"postmaster", "mailer-daemon", fold(double_bounce, utf8=self._opened.utf8)}
 
     def recipient(self, address: str, sender: str = "") -> Reply | None:
         """Return the refusal of a recipient that is not listed, or None.
@@ -191,6 +187,6 @@ class AddressChecks:
         """
         if fold(address, utf8=False) == "postmaster":
             return None
-        if not self._main.get_bool("smtpd_reject_unlisted_recipient"):
+        if not self.main.get_bool("smtpd_reject_unlisted_recipient"):
             return None
         return self.unlisted(address, RECIPIENT, sender)
