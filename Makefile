@@ -48,7 +48,7 @@ demo: $(VENV)/installed
 	@printf '\nLook around: cd build/demo && ../../$(BIN)/mailldap --help\n'
 
 test: $(VENV)/installed-dev
-	docker/engine build
+	docker/engine build >/dev/null || { test -z "$$CI" && echo "make: going on without containers" >&2; }
 	@mkdir -p build
 	$(BIN)/python -m pytest --junitxml=build/junit.xml $(ARGS)
 
@@ -59,7 +59,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 bench: $(VENV)/installed-dev
-	docker/engine build openldap lab
+	docker/engine build openldap lab >/dev/null
 	$(BIN)/python bench/run.py $(ARGS)
 
 fuzz: $(VENV)/installed-dev

@@ -140,7 +140,7 @@ def slapd_factory(engine: Engine | None) -> Iterator[Callable[..., Slapd]]:
             place = engine.run("openldap", env={**env, "URLS": urls}, options=options)
         else:
             _needs("slapd")
-            place = LocalSlapd(env, port)
+            place = LocalSlapd(env, urls)
         server = Slapd(place, port, suffix, unique=unique)
         server.tls_uri = f"ldaps://127.0.0.1:{tls_port}" if tls else None
         made.append(server)

@@ -310,7 +310,7 @@ class Container:
 class LocalSlapd:
     """slapd of this machine, in a folder of its own, configured by the image's entrypoint."""
 
-    def __init__(self, env: Mapping[str, str], port: int) -> None:
+    def __init__(self, env: Mapping[str, str], urls: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mailldap-slapd-"))
         socket_path = str(self.folder / "ldapi").replace("/", "%2F")
         self.ldapi = f"ldapi://{socket_path}"
@@ -319,7 +319,7 @@ class LocalSlapd:
             **env,
             "STATE": str(self.folder),
             "RUN": str(self.folder),
-            "URLS": f"ldap://127.0.0.1:{port}/ {self.ldapi}",
+            "URLS": urls.replace("ldapi:///", self.ldapi),
             "SHARE": str(ROOT),
             "LDAPNOINIT": "1",
             "LDAPI": self.ldapi,
