@@ -347,9 +347,10 @@ class LocalSlapd:
         env: Mapping[str, str] = {},
     ) -> subprocess.CompletedProcess[bytes]:
         words = [str(a).replace("ldapi:///", self.ldapi) for a in args]
-        return subprocess.run(
-            words, env={**self._env, **env}, input=input, capture_output=True, check=False
-        )
+        settings = {**self._env, **env}
+        if any(name.startswith("LDAP") for name in env):
+            del settings["LDAPNOINIT"]  # it would keep libldap from reading them
+        return subprocess.run(words, env=settings, input=input, capture_output=True, check=False)
 
     def alive(self) -> bool:
         return self._process.poll() is None
