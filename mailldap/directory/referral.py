@@ -60,7 +60,7 @@ def _dn(own: str, at: str, target: str | None, schema: Schema) -> str | None:
         return None
     if there and wanted_key == at_key:
         return there
-    if not there or there_key == at_key:
+    if not there or there_key == at_key or not wanted_key.endswith("," + at_key):
         return wanted
     surplus = wanted_key.removesuffix("," + at_key)
     above = wanted.split(",")[: surplus.count(",") + 1]

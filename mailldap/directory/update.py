@@ -58,14 +58,16 @@ def _key(tree: Tree, text: str, what: str = "invalid DN") -> str:
 
 
 def _check_place(tree: Tree, key: str) -> None:
-    """Refuse what is outside of the directory or below a referral."""
+    """Refuse what is outside of the directory."""
     base = tree.base
     if base and key != base and not key.endswith("," + base):
         raise from_result(_UNWILLING, "no global superior knowledge")
+
+
+def _check_referral(tree: Tree, key: str) -> None:
+    """Refuse what is at or below a referral."""
     referrals = tree.of_class(b"referral")
-    if not referrals:
-        return
-    at = key
+    at = key if referrals else ""
     while at:
         node = tree.nodes.get(at)
         if node in referrals:
@@ -79,6 +81,7 @@ def _referral(tree: Tree, node: Node, target: str) -> MailldapError:
 
 
 def _existing(tree: Tree, key: str) -> Node:
+    _check_referral(tree, key)
     node = tree.nodes.get(key)
     if node is None:
         raise from_result(_NO_SUCH_OBJECT)
@@ -115,6 +118,7 @@ def _add(tree: Tree, entry: Entry) -> Undo:
         raise from_result(*fault)
     if key in tree.nodes:
         raise from_result(_ALREADY_EXISTS)
+    _check_referral(tree, key)
     _check_parent(tree, key)
     rdn, _, superior = spelled.partition(",")
     node = tree.new_node(tree.next_number, key, rdn, superior, complete.attributes)

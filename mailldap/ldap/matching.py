@@ -140,6 +140,10 @@ def _undefined(_entry: Entry) -> Verdict:
     return None
 
 
+def _never(_entry: Entry) -> Verdict:
+    return False
+
+
 def _always(_entry: Entry) -> Verdict:
     return True
 
@@ -444,6 +448,9 @@ def _extensible_values(
     assert rule.normalize is not None
     if description is not None and description.type.oid == ENTRY_DN:
         return _entry_dn(asserted, rule, schema)
+    if description is not None and description.type.oid == HAS_SUBORDINATES:
+        # OpenLDAP makes it up for equality alone.
+        return _never
     if description is not None and description.type.is_class_name:
         return _each_value(description, schema, lambda _: _class_test(item.value, schema))
     passes = _key_test(rule, rule.normalize, asserted, schema)

@@ -56,9 +56,11 @@ def squeeze(value: bytes, *, leading: bool = True, trailing: bool = True) -> byt
     squeezed = _SPACES.sub(b" ", value)
     if leading and squeezed.startswith(b" "):
         squeezed = squeezed[1:]
+        if not squeezed:
+            return b" "
     if trailing and squeezed.endswith(b" "):
         squeezed = squeezed[:-1]
-    return squeezed or b" "
+    return squeezed
 
 
 def prepare_text(value: bytes, *, ignore_case: bool = True) -> bytes:
