@@ -50,14 +50,15 @@ class Senders:
         address: str,
         client: str | None = None,
         recipient: str | None = None,
+        helo: str | None = None,
     ) -> SenderVerdict:
         """Return smtpd's verdict about *login* (``""``: not logged in) sending as *address*.
 
         *address* is the argument of MAIL FROM, ``""`` or ``<>`` for the null sender; *client* an
         IP address, by default one outside mynetworks; *recipient* the argument of RCPT TO, by
-        default some recipient that we take.
+        default some recipient that we take; *helo* the name in HELO.
         """
-        session = Session(client=client, login=self.login_name(login))
+        session = Session(client=client, helo=helo, login=self.login_name(login))
         reply = self._conversation(session, "" if address in _NULL else address, recipient)
         owners = self.owners(address)
         allowed: bool | None = reply is None
@@ -127,7 +128,7 @@ class _Conversation:
             self._sender(address)
         read = None if recipient is None else self._checks.read("RCPT", recipient, other=address)
         self._session.sender = address
-        if read is None or lower_ascii(read.address) != "postmaster":
+        if read is None or not (read.probe or lower_ascii(read.address) == "postmaster"):
             self._session.any_recipient = True
             self._session.recipient = None if read is None else read.address
             if delayed:
@@ -146,7 +147,7 @@ class _Conversation:
 
     def _connection(self) -> None:
         self._stage("client", f"unknown[{self._session.client or 'unknown'}]")
-        self._stage("helo", "")
+        self._stage("helo", self._session.helo or "")
 
     def _sender(self, address: str) -> None:
         self._restrictions.rules.sender_checked = False

@@ -183,7 +183,7 @@ class Simulator:
         """Return the recipient that RCPT TO names, or the reply that refuses it."""
         try:
             read = self._checks.read("RCPT", argument, other=sender, smtputf8=smtputf8)
-            reply = self._checks.recipient(read.address, sender)
+            reply = self._checks.recipient(read, sender)
         except Refused as refused:
             return refused.reply
         return read if reply is None else reply
@@ -208,10 +208,11 @@ class Simulator:
         address: str,
         client: str | None = None,
         recipient: str | None = None,
+        helo: str | None = None,
     ) -> SenderVerdict:
         """Return smtpd's verdict about *login* sending as *address*; see Senders.check."""
         self._begin()
-        verdict = self._senders.check(login, address, client, recipient)
+        verdict = self._senders.check(login, address, client, recipient, helo)
         return replace(verdict, trace=tuple(self._probes), warnings=tuple(self._warnings))
 
     def sender_owners(self, address: str) -> SenderOwners:

@@ -16,12 +16,14 @@ class Argument:
     """An address that smtpd can read.
 
     ``address`` is in internal form; ``original`` is what was written between the brackets;
-    ``options`` follow it.
+    ``options`` follow it. ``probe``: it is the sender of Postfix's own address probes, which is
+    taken without questions.
     """
 
     address: str
     original: str
     options: tuple[str, ...] = ()
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

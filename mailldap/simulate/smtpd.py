@@ -82,7 +82,17 @@ class AddressChecks:
             raise Refused(self.wording.reject(555, "5.5.4", text))
         if not smtputf8 and not read.address.isascii() and self.main.get_bool("strict_smtputf8"):
             raise Refused(self._syntax("553 5.6.7 Must declare SMTPUTF8 to send unicode address"))
-        return read
+        probe = self._probe_sender(read.address)
+        return read if probe is None else replace(read, address=probe, probe=True)
+
+    def _probe_sender(self, address: str) -> str | None:
+        """Return the sender of address probes if *address* is that one, without time stamp."""
+        sender = self.main.get("address_verify_sender")
+        if sender in {"", "<>"} or self.main.get_time("address_verify_sender_ttl"):
+            return None
+        sender = self._rewriting.internal(sender)
+        utf8 = self._opened.utf8
+        return sender if fold(sender, utf8=utf8) == fold(address, utf8=utf8) else None
 
     def _syntax(self, line: str) -> Reply:
         code, dsn, text = line.split(" ", 2)
@@ -180,12 +190,13 @@ class AddressChecks:
         double_bounce = self.main.get("double_bounce_sender")
         return local in {"postmaster", "mailer-daemon", fold(double_bounce, utf8=self._opened.utf8)}
 
-    def recipient(self, address: str, sender: str = "") -> Reply | None:
+    def recipient(self, read: Argument, sender: str = "") -> Reply | None:
         """Return the refusal of a recipient that is not listed, or None.
 
         ``postmaster`` alone is always welcome (RFC 5321 §4.5.1).
         """
-        if fold(address, utf8=False) == "postmaster":
+        address = read.address
+        if read.probe or fold(address, utf8=False) == "postmaster":
             return None
         if not self.main.get_bool("smtpd_reject_unlisted_recipient"):
             return None

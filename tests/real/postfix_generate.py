@@ -1,0 +1,510 @@
+"""Seeded configurations, tables and addresses that try what Postfix's source distinguishes."""
+
+import random
+from typing import Any
+
+from tests.real.postfix_compare import SINK, Case
+
+LOCALS = [
+    "alice", "Alice", "bob", "carol", "alice+x", "alice+", "+x", "bob-y", "alice+x-y", "bob-y+x",
+    "owner-list", "list-request", "owner-list+x", "-request", "postmaster", "Postmaster+x",
+    "mailer-daemon", "MAILER-DAEMON", "double-bounce", "double-bounce+x", "a b", 'a"b', "a\\b",
+    "a,b", "a;b", "(c)", "<a>", "a:b", "[a]", "a@b", "a@local.example", "a%b", "a%relay.example",
+    "u!v", "other.example!v", "-opt", "x..y", ".x", "x.", "", "é", "STRASSE", "straße", "tab\tx",
+    "a|b", "/file", "|cmd", ":include:/x", "~", "a'b", "a=b", "a#b", "#a", "\udce9", "a\x7fb",
+]  # fmt: skip
+DOMAINS = [
+    "example.com", "Example.COM", "sub.example.com", "deep.sub.example.com", "local.example",
+    "LOCAL.example", "relay.example", "sub.relay.example", "mbox.example", "other.example",
+    "origin.example", "mail.example.com", "localhost", "short", "[127.0.0.1]", "[IPv6:::1]",
+    "[192.0.2.9]", "[ipv6:2001:db8::1]", "[1.2.3]", "[x]", "192.0.2.9", "123", "1.2.3", "a.",
+    "example.com.", "x..y", ".x", "-bad.example", "foo_bar.example", "müller.example",
+    "\udce9.example", "local.example.", "a b.example", "x(y).example", 'q"q', "a]b", "a[b",
+    "very" + "long" * 20 + ".example", "", ".", "..",
+]  # fmt: skip
+GOOD_LOCALS = LOCALS[:18]
+GOOD_DOMAINS = DOMAINS[:16]
+SPECIALS = list('|%!()<>@,;:\\".[] \t#+-=') + ["é", "\udce9", "\x01", "\x7f"]
+
+
+class Generator:
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def chance(self, part: float) -> bool:
+        return self.random.random() < part
+
+    def pick(self, items: Any) -> Any:
+        return self.random.choice(items)
+
+    def some(self, items: list[str], most: int) -> list[str]:
+        return self.random.sample(items, self.random.randint(0, min(most, len(items))))
+
+    # --- addresses -----------------------------------------------------------------------------
+
+    def local(self) -> str:
+        return self.pick(GOOD_LOCALS if self.chance(0.7) else LOCALS)
+
+    def domain(self) -> str:
+        return self.pick(GOOD_DOMAINS if self.chance(0.8) else DOMAINS)
+
+    def internal(self) -> str:
+        """An address without quoting."""
+        shape = self.random.random()
+        if shape < 0.7:
+            return f"{self.local()}@{self.domain()}"
+        if shape < 0.78:
+            return self.local()
+        if shape < 0.84:
+            return f"{self.local()}%{self.domain()}@{self.domain()}"
+        if shape < 0.9:
+            return f"{self.domain()}!{self.local()}" + (
+                f"@{self.domain()}" if self.chance(0.5) else ""
+            )
+        if shape < 0.95:
+            return f"{self.local()}@{self.domain()}@{self.domain()}"
+        return self.noise(f"{self.local()}@{self.domain()}")
+
+    def noise(self, text: str) -> str:
+        for _ in range(self.random.randint(1, 4)):
+            at = self.random.randint(0, len(text))
+            cut = self.random.randint(0, 1)
+            text = text[:at] + self.pick(SPECIALS) + text[at + cut :]
+        return text
+
+    def external(self) -> str:
+        """An address as people write it, quoted, with comments, routes, or just wrong."""
+        shape = self.random.random()
+        local, domain = self.local(), self.domain()
+        if shape < 0.5:
+            return self.quoted(f"{local}@{domain}")
+        if shape < 0.6:
+            return self.internal()
+        if shape < 0.66:
+            return f'"{local}"@{domain}'
+        if shape < 0.7:
+            return f"@{self.domain()},@{self.domain()}:{self.quoted(local)}@{domain}"
+        if shape < 0.74:
+            return f"(comment) {self.quoted(local)}(x)@{domain} (y)"
+        if shape < 0.78:
+            return f"Name <{self.quoted(local)}@{domain}>"
+        if shape < 0.82:
+            return f'"{local}@{self.domain()}"@{domain}'
+        if shape < 0.86:
+            return f"\\{local}@{domain}"
+        if shape < 0.9:
+            return f"{self.quoted(local)}@{domain}."
+        return self.noise(f"{local}@{domain}")
+
+    def argument(self) -> str:
+        """What stands between the angle brackets of MAIL FROM and RCPT TO."""
+        text = self.external() if self.chance(0.6) else self.quoted(self.internal())
+        return text.replace("\r", "").replace("\n", "")
+
+    def quoted(self, text: str) -> str:
+        local, at, domain = text.rpartition("@")
+        if not at:
+            local, domain = text, ""
+        if any(c in '()<>@,;:\\"[] \t' for c in local) or not local:
+            local = '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return local + at + domain
+
+    # --- tables --------------------------------------------------------------------------------
+
+    def key(self) -> str:
+        shape = self.random.random()
+        if shape < 0.45:
+            return self.quoted(f"{self.local()}@{self.domain()}")
+        if shape < 0.65:
+            return f"@{self.domain()}"
+        if shape < 0.85:
+            return self.quoted(self.local())
+        return self.internal()
+
+    def result(self) -> str:
+        shape = self.random.random()
+        if shape < 0.4:
+            return self.quoted(f"{self.local()}@{self.domain()}")
+        if shape < 0.5:
+            return self.quoted(self.local())
+        if shape < 0.6:
+            return f"@{self.domain()}"
+        if shape < 0.85:
+            separator = self.pick([", ", ",", " ", "; ", " , ,"])
+            return separator.join(self.external() for _ in range(self.random.randint(2, 4)))
+        if shape < 0.9:
+            return self.external()
+        return self.pick(
+            [
+                "<>", '""', ",", "()", "a@b # comment", "group: a@x.example, b@y.example;",
+                "Some One <a@x.example>", "@m1.example, @m2.example", "|cmd arg", ":include:/etc/x",
+                '"real@gmail.com"', "a b c", "x@y@z.example", "a@b,", "(only a comment)", "@", "a@",
+                "user%dom", "host!user", "x" * 40 + "@example.com", "<a@b> <c@d>", "a@[127.0.0.1]",
+            ]
+        )  # fmt: skip
+
+    def lines(self, value: Any, count: int = 14) -> str:
+        entries: dict[str, str] = {}
+        for _ in range(self.random.randint(3, count)):
+            key = self.key()
+            if key and not key.startswith("#") and key.lower() not in entries:
+                entries[key.lower()] = f"{self.table_key(key)} {value()}"
+        return "\n".join(entries.values()) + "\n"
+
+    def table_key(self, key: str) -> str:
+        """A key as postmap's format wants it: no blanks outside quotes."""
+        return key.replace(" ", "_").replace("\t", "_") if '"' not in key else key
+
+
+class ConfigGenerator(Generator):
+    """One configuration with its files."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.settings: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.postmap: list[str] = []
+
+    def table(self, name: str, value: Any, *, pattern: bool = True) -> str:
+        kind = self.random.random()
+        if kind < 0.55:
+            self.files[name] = self.lines(value)
+            return f"texthash:@DIR@/{name}"
+        if kind < 0.8:
+            self.files[name] = self.lines(value)
+            self.postmap.append(f"hash:{name}")
+            return f"hash:@DIR@/{name}"
+        if kind < 0.9 and pattern:
+            word = self.pick(["alice", "bob", "example", "local", r"\.example$", "^a", "@"])
+            self.files[name] = f"/{word}/ {value()}\n/^carol@(.*)$/ x@$1\n".replace("$$", "$")
+            return f"{self.pick(['regexp', 'pcre'])}:@DIR@/{name}"
+        if kind < 0.94:
+            key = self.pick(["alice@example.com", "bob@local.example", "@example.com", "carol"])
+            return (
+                f"inline:{{ {{{key} = {self.pick(['bob', 'x@other.example', '@mbox.example'])}}} }}"
+            )
+        if kind < 0.95:
+            return "fail:broken"
+        if kind < 0.96:
+            return f"texthash:@DIR@/missing-{name}"
+        return f"static:{self.pick(['carol@example.com', 'a', '@dog.example'])}"
+
+    def tables(self, name: str, value: Any, most: int = 2) -> str:
+        return ", ".join(
+            self.table(f"{name}{i}", value) for i in range(self.random.randint(1, most))
+        )
+
+    def domains(self, name: str, likely: list[str]) -> str:
+        words = []
+        for word in self.some(likely + GOOD_DOMAINS[:11], 4):
+            shape = self.random.random()
+            if shape < 0.75:
+                words.append(word)
+            elif shape < 0.82:
+                words.append(f"!{word}")
+            elif shape < 0.86:
+                words.append(f".{word}")
+            elif shape < 0.9:
+                file = f"list-{name}-{len(words)}"
+                self.files[file] = f"# comment\n{word} {self.pick(GOOD_DOMAINS)}\n"
+                words.append(f"{self.pick(['', '!'])}@DIR@/{file}")
+            elif shape < 0.95:
+                file = f"map-{name}-{len(words)}"
+                self.files[file] = f"{word} x\n{self.pick(GOOD_DOMAINS)} y\n"
+                words.append(f"texthash:@DIR@/{file}")
+            elif shape < 0.97:
+                words.append(f"/nonexistent/{word}")
+            elif shape < 0.98:
+                words.append("fail:list")
+            else:
+                words.append(f"#{word}")
+        return ", ".join(words) + (", " + self.pick(likely) if self.chance(0.7) else "")
+
+    def boolean(self, name: str, part: float = 0.15) -> None:
+        if self.chance(part):
+            self.settings[name] = self.pick(["yes", "no"])
+
+    def base(self) -> None:
+        """Names, classes, rewriting."""
+        s = self.settings
+        s["compatibility_level"] = self.pick(["3.6", "3.6", "2", "1", "0"])
+        s["myhostname"] = self.pick(
+            ["mail.example.com", "mx.other.example", "localhost.localdomain"]
+        )
+        s["inet_interfaces"] = self.pick(["loopback-only", "127.0.0.1"])
+        s["mynetworks"] = "127.0.0.0/8"
+        if self.chance(0.7):
+            s["myorigin"] = self.pick(
+                [
+                    "origin.example",
+                    "$mydomain",
+                    "local.example",
+                    "localhost",
+                    "example.com",
+                    "short",
+                ]
+            )
+        if self.chance(0.85):
+            s["mydestination"] = self.domains("mydestination", ["local.example", "$myhostname"])
+        s["recipient_delimiter"] = self.pick(["", "+", "+", "+", "+-", "-", "-+"])
+        s["local_recipient_maps"] = ""
+        for name in (
+            "append_at_myorigin", "append_dot_mydomain", "swap_bangpath", "allow_percent_hack",
+            "resolve_dequoted_address", "resolve_null_domain", "resolve_numeric_domain",
+            "smtputf8_enable", "owner_request_special", "allow_min_user", "soft_bounce",
+            "show_user_unknown_table_name", "strict_rfc821_envelopes",
+        ):  # fmt: skip
+            self.boolean(name)
+        if self.chance(0.1):
+            s["empty_address_recipient"] = self.pick(["root", "a@other.example", "x y"])
+        if self.chance(0.1):
+            s["proxy_interfaces"] = "192.0.2.9, 2001:db8::1"
+        if self.chance(0.1):
+            s["parent_domain_matches_subdomains"] = self.pick(
+                [
+                    "",
+                    "relay_domains",
+                    "transport_maps",
+                    "smtpd_access_maps",
+                    "transport_maps,relay_domains",
+                ]
+            )
+        self.classes()
+
+    def classes(self) -> None:
+        s = self.settings
+        if self.chance(0.8):
+            s["virtual_alias_domains"] = self.domains("alias", ["example.com"])
+        else:
+            s["virtual_alias_domains"] = ""
+        if self.chance(0.4):
+            s["virtual_mailbox_domains"] = self.domains("mailbox", ["mbox.example"])
+        if self.chance(0.5):
+            s["relay_domains"] = self.domains("relay", ["relay.example"])
+
+    def routing(self) -> None:
+        s = self.settings
+        for name, values in {
+            "relayhost": ["[smart.example]:587", "smart.example"],
+            "default_transport": [
+                "smtp",
+                "smtp:hop.example",
+                "error:5.7.1 no",
+                "lmtp:unix:/x",
+                "retry",
+            ],
+            "local_transport": ["local", "lmtp:unix:private/x", "error: 5.2.1 closed", "virtual"],
+            "relay_transport": ["smtp", "relay:[in.example]"],
+            "virtual_transport": ["lmtp:inet:h:24", "error"],
+        }.items():
+            if self.chance(0.25):
+                s[name] = self.pick(values)
+        targets = [
+            "smtp:[t.example]", "relay:", ":[hop.example]:25", ":", "error:", "error:5.1.1 gone",
+            "retry:", "retry:4.4.4 later", "local", "lmtp:unix:/s", "smtp", "discard:",
+        ]  # fmt: skip
+        if self.chance(0.5):
+            self.transport_maps(targets)
+        if self.chance(0.15):
+            s["sender_dependent_relayhost_maps"] = self.tables(
+                "sdr", lambda: self.pick(["[r.example]", "DUNNO", "dunno", "r.example:25"])
+            )
+        if self.chance(0.15):
+            s["sender_dependent_default_transport_maps"] = self.tables(
+                "sdd", lambda: self.pick(["smtp:[d.example]", "DUNNO", "error:no", "lmtp"])
+            )
+        if self.chance(0.15):
+            s["relocated_maps"] = self.tables("relocated", lambda: "new@place.example")
+
+    def transport_maps(self, targets: list[str]) -> None:
+        lines = {}
+        for _ in range(self.random.randint(2, 10)):
+            key = self.pick(
+                [
+                    lambda: self.pick(GOOD_DOMAINS).lower(),
+                    lambda: "." + self.pick(GOOD_DOMAINS).lower(),
+                    lambda: self.table_key(self.quoted(f"{self.local()}@{self.domain()}")).lower(),
+                    lambda: "*",
+                    lambda: self.pick([".example", "example", "com"]),
+                ]
+            )()
+            if not key.startswith("#"):
+                lines.setdefault(key, f"{key} {self.pick(targets)}")
+        self.files["transport"] = "\n".join(lines.values()) + "\n"
+        tables = ["texthash:@DIR@/transport"]
+        if self.chance(0.2):
+            tables.append(self.table("transport2", lambda: self.pick(targets)))
+        self.settings["transport_maps"] = " ".join(tables)
+
+    def aliases(self) -> None:
+        s = self.settings
+        s["virtual_alias_maps"] = self.tables("virtual", self.result, 3)
+        for name, limit in (
+            ("virtual_alias_recursion_limit", 8),
+            ("virtual_alias_expansion_limit", 12),
+            ("virtual_alias_address_length_limit", 60),
+        ):
+            if self.chance(0.25):
+                s[name] = str(self.random.randint(1, limit))
+        s.setdefault("virtual_alias_expansion_limit", "50")
+        s.setdefault("virtual_alias_recursion_limit", "30")
+        if self.chance(0.2):
+            s["propagate_unmatched_extensions"] = self.pick(["", "canonical", "virtual"])
+        self.boolean("enable_original_recipient")
+        if self.chance(0.15):
+            s["canonical_maps"] = self.tables("canonical", self.result, 1)
+        if self.chance(0.15):
+            s["recipient_canonical_maps"] = self.tables("rcanonical", self.result, 1)
+        if self.chance(0.1):
+            s["canonical_classes"] = self.pick(["envelope_recipient", "header_sender"])
+        if self.chance(0.15):
+            s["masquerade_domains"] = self.pick(
+                ["example.com", "!sub.example.com example.com", "relay.example, example"]
+            )
+            s["masquerade_classes"] = self.pick(["envelope_recipient", "envelope_sender"])
+            if self.chance(0.4):
+                s["masquerade_exceptions"] = self.pick(["alice", "postmaster, bob", "Alice"])
+        if self.chance(0.1):
+            s["receive_override_options"] = self.pick(
+                ["no_address_mappings", "no_unknown_recipient_checks"]
+            )
+        if self.chance(0.1):
+            s["always_bcc"] = self.pick(["archive@other.example", "bob", "alice@example.com"])
+        if self.chance(0.1):
+            s["recipient_bcc_maps"] = self.table("rbcc", lambda: "watch@other.example")
+
+    def users(self) -> None:
+        s = self.settings
+        for name, part in (
+            ("local_recipient_maps", 0.3),
+            ("virtual_mailbox_maps", 0.3),
+            ("relay_recipient_maps", 0.3),
+        ):
+            if self.chance(part):
+                s[name] = self.tables(name.replace("_", "-"), lambda: "x", 2)
+        self.boolean("smtpd_reject_unlisted_recipient")
+
+    def main(self) -> str:
+        return "".join(f"{name} = {value}\n" for name, value in self.settings.items())
+
+    def case(self, name: str, ask: list[dict[str, Any]]) -> Case:
+        return Case(name, self.main(), ask, self.files, self.postmap)
+
+
+def resolve_case(seed: int, questions: int = 25) -> Case:
+    g = ConfigGenerator(seed)
+    g.base()
+    g.aliases()
+    if g.chance(0.3):
+        g.routing()
+    g.users()
+    g.settings["smtpd_relay_restrictions"] = "permit_mynetworks, reject"
+    ask: list[dict[str, Any]] = []
+    for _ in range(questions):
+        to = [g.argument() for _ in range(1 if g.chance(0.85) else g.random.randint(2, 4))]
+        sender = "" if g.chance(0.8) else "bob@example.com"
+        ask.append({"do": "resolve", "to": to, "from": sender})
+    return g.case(f"resolve {seed}", ask)
+
+
+def route_case(seed: int, questions: int = 40) -> Case:
+    g = ConfigGenerator(seed)
+    g.base()
+    g.routing()
+    g.settings["smtpd_relay_restrictions"] = "permit_mynetworks, reject"
+    ask: list[dict[str, Any]] = []
+    for _ in range(questions):
+        sender = g.pick(["", "alice@example.com", g.internal()])
+        ask.append({"do": "route", "address": g.internal(), "sender": sender})
+    for _ in range(questions // 4):
+        rule = g.pick(["local", "local", "remote"])
+        ask.append({"do": "rewrite", "rule": rule, "address": g.external()})
+    return g.case(f"route {seed}", ask)
+
+
+LOGINS = ["alice", "bob", "Alice", "carol@example.com", "x y", "é", "alice@example.com", "a,b"]
+RESTRICTIONS = [
+    "reject_sender_login_mismatch",
+    "reject_authenticated_sender_login_mismatch",
+    "reject_unauthenticated_sender_login_mismatch",
+    "reject_known_sender_login_mismatch",
+]
+OTHERS = [
+    "permit_sasl_authenticated", "permit_mynetworks",
+    "reject_unlisted_sender", "reject_non_fqdn_sender", "warn_if_reject", "permit", "reject",
+    "defer", "defer_if_permit", "defer_if_reject", "reject_unauth_destination",
+    "permit_auth_destination", "check_sender_access texthash:@DIR@/access",
+    "check_sasl_access inline:{{alice = reject}}", "texthash:@DIR@/access", "myclass", "otherclass",
+    "reject_unknown_word", "check_sender_access", "sleep 0", "reject_unauth_pipelining",
+]  # fmt: skip
+
+
+UNLISTED = {"reject_unlisted_sender", "otherclass", "myclass"}
+
+
+def sender_case(seed: int, questions: int = 20) -> Case:
+    g = ConfigGenerator(seed)
+    g.base()
+    g.users()
+    s = g.settings
+    s["smtpd_sasl_auth_enable"] = "yes" if g.chance(0.92) else "no"
+    if g.chance(0.9):
+        owners = [
+            *LOGINS,
+            "alice, bob",
+            "bob carol@example.com",
+            "ALICE",
+            "alice # bob",
+            "*",
+            "a;b",
+        ]
+        s["smtpd_sender_login_maps"] = g.tables("login", lambda: g.pick(owners), 2)
+    s["virtual_alias_maps"] = g.tables("virtual", g.result, 1) if g.chance(0.5) else ""
+    s["inet_interfaces"] = "loopback-only"
+    access = ["OK", "REJECT", "DUNNO", "reject no thanks", "550 5.1.1 go away", "450 later", "DEFER",
+              "defer_if_permit", "defer_if_reject maybe", "DISCARD", "permit", "myclass", "123",
+              "REJECT 5.1.8 bad domain", "HOLD", "INFO x", "reject_sender_login_mismatch", "RELAY",
+              "permit_mynetworks, reject", "WARN", "PREPEND X: y", "texthash:/x"]  # fmt: skip
+    lines: dict[str, str] = {}
+    for _ in range(8):
+        key = g.pick(
+            [
+                g.pick(GOOD_DOMAINS).lower(), "." + g.pick(GOOD_DOMAINS).lower(), "<>",
+                f"{g.pick(GOOD_LOCALS).lower()}@", f"{g.pick(GOOD_LOCALS)}@{g.pick(GOOD_DOMAINS)}".lower(),
+                "example",
+            ]
+        )  # fmt: skip
+        lines.setdefault(key, f"{key} {g.pick(access)}")
+    g.files["access"] = "\n".join(lines.values()) + "\n"
+    s["smtpd_restriction_classes"] = "myclass, otherclass"
+    s["myclass"] = g.pick(["permit_sasl_authenticated, reject", g.pick(RESTRICTIONS), "otherclass"])
+    s["otherclass"] = g.pick(["reject_unlisted_sender", "permit_mynetworks"])
+    for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data"):
+        part = {"sender": 0.9, "recipient": 0.4, "relay": 0.2}.get(stage, 0.12)
+        if g.chance(part):
+            # smtpd remembers across connections that it has looked a sender up (3.7.11).
+            others = [w for w in OTHERS if stage not in {"client", "helo"} or w not in UNLISTED]
+            words = [
+                g.pick(RESTRICTIONS if g.chance(0.5) else others)
+                for _ in range(g.random.randint(1, 4))
+            ]
+            if stage in {"relay", "recipient"}:
+                words.append("reject_unauth_destination")
+            s[f"smtpd_{stage}_restrictions"] = ", ".join(words)
+    for name in ("smtpd_delay_reject", "smtpd_reject_unlisted_sender"):
+        g.boolean(name, 0.3)
+    g.boolean("smtpd_relay_before_recipient_restrictions")
+    if s.get("smtpd_delay_reject") == "no":
+        # They would judge the runner's own address, before XCLIENT.
+        s.pop("smtpd_client_restrictions", None)
+    ask: list[dict[str, Any]] = []
+    for _ in range(questions):
+        login = g.pick(LOGINS) if g.chance(0.6) else None
+        client = g.pick([None, None, "127.0.0.1", "127.9.9.9", "198.51.100.7"])
+        sender = "" if g.chance(0.08) else g.argument()
+        to = g.argument() if g.chance(0.2) else SINK
+        ask.append({"do": "sender", "login": login, "client": client, "from": sender, "to": to})
+    case = g.case(f"sender {seed}", ask)
+    # What cleanup makes of the recipient is not the question.
+    case.smtpd.append("receive_override_options=no_address_mappings")
+    return case
