@@ -283,7 +283,8 @@ def _rename(tree: Tree, change: Rename) -> Undo:
             description = schema.describe(ava.attribute)
             if description is not None:
                 _delete_values(tree, draft, description, [ava.value])
-    for description, value in descriptions:
+    # slapd hangs each value in front of the list that it works through.
+    for description, value in reversed(descriptions):
         if description is not None:
             _soft_add(tree, draft, description, value)
     above = tree.nodes.get(superior_key)

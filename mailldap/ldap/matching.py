@@ -423,6 +423,9 @@ def _extensible(item: Extensible, schema: Schema) -> Predicate:
         asserted = schema.key(description.type, item.value) if item.rule is None else None
     else:
         asserted = rule.normalize(schema, item.value, Part.WHOLE)
+        if description is None and asserted is not None:
+            # slapd prepares the value once more for each attribute: Ⅷ becomes VIII, then viii.
+            asserted = rule.normalize(schema, asserted, Part.WHOLE)
     if asserted is None:
         return _undefined
     in_attributes = _extensible_values(item, description, rule, asserted, schema)

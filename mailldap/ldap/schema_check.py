@@ -80,11 +80,8 @@ def check_attributes(
         ):
             yield from _bad_values(spelled, attribute, values, schema)
             continue
-        known = seen.get(description.name)
-        if known is not None and not merge:
-            yield _EXISTS, f"attribute '{description.name}' provided more than once"
-            continue
-        total = [*(known or ()), *values]
+        again = description.name in seen
+        total = [*(seen.get(description.name, ()) if merge else ()), *values]
         seen[description.name] = total
         if attribute.single_value and len(total) > 1:
             yield _CONSTRAINT, f"{spelled}: multiple values provided"
@@ -93,6 +90,9 @@ def check_attributes(
             at = first_duplicate(attribute, total, schema)
             if at is not None:
                 yield _EXISTS, f"{description.name}: value #{at} provided more than once"
+                continue
+        if again and not merge:
+            yield _EXISTS, f"attribute '{description.name}' provided more than once"
 
 
 def check_description(spelled: str, description: Description | None) -> Finding | None:

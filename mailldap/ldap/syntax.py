@@ -148,6 +148,17 @@ def _sequence(value: bytes) -> bool:
     return len(value) >= 2 and value[0] == 0x30
 
 
+def _whole_sequence(value: bytes) -> bool:
+    """Tell whether *value* is one BER SEQUENCE; what is inside is not looked at."""
+    if not _sequence(value):
+        return False
+    length, at = value[1], 2
+    if length & 0x80:
+        at += length & 0x7F
+        length = int.from_bytes(value[2:at])
+    return len(value) == at + length
+
+
 #: What values of a syntax must satisfy. A syntax that is known and not here has no validator in
 #: OpenLDAP either, so that no value of it is accepted.
 VALIDATORS: dict[str, Callable[[bytes], bool]] = {
@@ -155,8 +166,8 @@ VALIDATORS: dict[str, Callable[[bytes], bool]] = {
     BINARY: _anything,
     BIT_STRING: _pattern(_BIT_STRING),
     BOOLEAN: _pattern(re.compile(rb"TRUE|FALSE")),
-    LDAP + "8": _sequence,
-    LDAP + "9": _sequence,
+    LDAP + "8": _whole_sequence,
+    LDAP + "9": _whole_sequence,
     LDAP + "10": _sequence,
     COUNTRY_STRING: _country,
     LDAP + "14": _pattern(_DELIVERY_METHOD),
@@ -181,7 +192,7 @@ VALIDATORS: dict[str, Callable[[bytes], bool]] = {
     # RFC 2307: both are looser here than the RFC's grammar; no attribute of ours has them.
     "1.3.6.1.1.1.0.0": bytes.isascii,
     "1.3.6.1.1.1.0.1": bytes.isascii,
-    "1.2.840.113549.1.8.1.1": _sequence,
+    "1.2.840.113549.1.8.1.1": _whole_sequence,
 }
 
 #: Syntaxes that schema files may name: those with a validator, those judged with the schema, and
