@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
-from mailldap.errors import from_result
+from mailldap.errors import MailldapError, from_result
 from mailldap.ldap.change import Change
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Filter
@@ -160,6 +160,20 @@ class Transactional(Protocol):
 
     def apply_together(self, changes: Sequence[Change]) -> None:
         """Make all the changes or none; errors as Writer.apply."""
+        ...
+
+
+@runtime_checkable
+class BulkWriter(Protocol):
+    """A directory that takes many changes quicker than one after the other."""
+
+    def apply_batch(self, changes: Sequence[Change]) -> tuple[int, MailldapError | None]:
+        """Make the changes in their order up to the first that is refused.
+
+        Returns how many were made, and the refusal of the one after them (None: all were). Where
+        a server has no transactions, later ones may have been made too, though not counted.
+        Raises CouldNotAsk when the directory went away; nobody knows then what was made.
+        """
         ...
 
 
