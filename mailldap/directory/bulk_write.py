@@ -79,6 +79,31 @@ def stream(
     return (len(changes), None) if refused is None else refused
 
 
+def make_batch(
+    channel: Channel,
+    changes: Sequence[Change],
+    deadline: Callable[[], float],
+    *,
+    transactions: bool,
+) -> tuple[int, Result | None]:
+    """Make *changes* up to the first refusal; return how many were made, and the refusal.
+
+    With *transactions* those before the refused one are then made in a transaction of their own.
+    """
+    if not transactions:
+        return stream(channel, changes, deadline)
+    outcome = transact(channel, changes, deadline)
+    if not outcome.result.code:
+        return len(changes), None
+    if outcome.failed is None:  # the server does not tell which one it was
+        return stream(channel, changes, deadline)
+    if outcome.failed:
+        made, earlier = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
+        if earlier is not None:
+            return made, earlier
+    return outcome.failed, outcome.result
+
+
 def _stream(
     channel: Channel,
     operations: Sequence[bytes],

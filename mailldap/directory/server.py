@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mailldap.directory import wire
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
+from mailldap.directory.bulk_write import make_batch
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import Answer, run_search, run_transaction
 from mailldap.directory.paging import PagedSearch
@@ -24,6 +25,7 @@ from mailldap.errors import (
     ApiError,
     ConfigError,
     CouldNotAsk,
+    MailldapError,
     NoSuchObject,
     ReferralReceived,
     Unreachable,
@@ -384,6 +386,23 @@ class LdapServer:
             self._apply_together(changes)
         except ReferralReceived as error:
             self._follow(error, lambda provider: provider.apply_together(changes))
+
+    def apply_batch(self, changes: Sequence[Change]) -> tuple[int, MailldapError | None]:
+        """Make the changes up to the first refused one; see BulkWriter.apply_batch."""
+        if self._provider_in_use is not None:
+            return self._provider_in_use.apply_batch(changes)
+        transactions = self.has_transactions
+        made, result = self._ask(
+            lambda c: make_batch(c.channel, changes, self._deadline, transactions=transactions),
+            repeat=False,
+        )
+        if result is None:
+            return made, None
+        error = from_result(result.code, result.text, result.referral)
+        if isinstance(error, ReferralReceived) and not made:
+            self._follow(error, LdapServer.connect)
+            return self.apply_batch(changes)
+        return made, error
 
     def _apply_together(self, changes: Sequence[Change]) -> None:
         operations = [wire.change(change) for change in changes]
