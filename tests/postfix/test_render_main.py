@@ -217,6 +217,12 @@ class TestRelay:
             generate("all", with_postfix(relay=RELAY))
         assert "password_file" in caught.value.hint
 
+    def test_to_be_looked_at_it_needs_no_password(self):
+        settings = with_postfix(relay=RELAY)
+        for kind in ("relay", "all"):
+            names = [file.name for file in generate(kind, settings, for_display=True)]
+            assert "sasl_passwd" not in names
+
 
 class TestCyrus:
     def test_lmtp_by_a_service_outside_the_chroot(self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from mailldap.audit.configuration import Configuration
@@ -15,7 +15,7 @@ from mailldap.errors import ConfigError, CouldNotAsk, MailldapError
 from mailldap.ldap.filter import parse_libldap
 from mailldap.postfix.words import to_int
 from mailldap.tables.base import Table, TableContext
-from mailldap.tables.ldap_config import load_config
+from mailldap.tables.ldap_config import LdapConfig, load_config
 
 #: Seconds; with a dead first server each lookup takes that long before the next is asked.
 PATIENCE = 10
@@ -32,14 +32,8 @@ def refused_values(conf: Configuration) -> Iterator[Finding]:
         if file.name in commented or file.faulty:
             continue  # said already, line by line
         warnings: list[str] = []
-        context = TableContext(
-            _nobody,
-            lambda _name: None,
-            warn=warnings.append,
-            read_file=lambda _path, file=file: file.content,  # type: ignore[misc]
-        )
         try:
-            load_config(str(file.path), context, _no_table)
+            load_table(file, warnings.append)
         except CouldNotAsk:
             continue  # a table inside this table
         except ConfigError as error:
@@ -52,6 +46,17 @@ def refused_values(conf: Configuration) -> Iterator[Finding]:
                     message = _shown(text.removeprefix("dict_ldap_open: "), file)
                     name = _named_in(message, file)
                     yield _finding(file, "postfix-warns", "warning", name, message)
+
+
+def load_table(file: SourceFile, warn: Callable[[str], None] = lambda _text: None) -> LdapConfig:
+    """Return the table in *file* as Postfix opens it; *warn* is told what Postfix warns about.
+
+    Raises ConfigError where Postfix refuses it, CouldNotAsk where it needs another table.
+    """
+    context = TableContext(
+        _nobody, lambda _name: None, warn=warn, read_file=lambda _path: file.content
+    )
+    return load_config(str(file.path), context, _no_table)
 
 
 def version(conf: Configuration) -> Iterator[Finding]:

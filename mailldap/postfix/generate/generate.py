@@ -22,11 +22,13 @@ def generate(
     secrets: Secrets = _NO_SECRETS,
     deliver: str | None = None,
     reader: Reader | None = None,
+    for_display: bool = False,
 ) -> list[GeneratedFile]:
     """Return the files of *kind*; the first one is what the kind is about.
 
     *deliver* is the path of Cyrus's deliver(8) where the settings name none (default: found on
     this machine). *reader* is the directory, needed for a sender table that is not LDAP's own.
+    *for_display* leaves sasl_passwd out, for which a password would be needed.
     ``main`` is the main.cf lines alone; ``all`` is every table, and main.cf and master.cf lines.
     A part of the settings that is not there (senders, relay, cyrus) is left out of ``main`` and
     ``all``; asked for by name it is made from its defaults.
@@ -40,7 +42,7 @@ def generate(
         files = [tables.aliases_table(settings, secrets)]
         if settings.postfix.senders:
             files.append(_senders_table(settings, secrets, reader))
-        if settings.postfix.relay:
+        if settings.postfix.relay and not for_display:
             files.append(relay.relay_password(settings, secrets))
         if settings.postfix.cyrus:
             files.append(tables.local_table(settings, secrets))
@@ -54,7 +56,7 @@ def generate(
     if kind == "relay":
         return [
             _main("relay", [(relay.COMMENT, relay.relay_lines(settings))]),
-            relay.relay_password(settings, secrets),
+            *([] if for_display else [relay.relay_password(settings, secrets)]),
             *_master("relay", relay.relay_services(settings)),
         ]
     return [

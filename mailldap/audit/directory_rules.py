@@ -1,0 +1,352 @@
+"""What only the servers can tell about LDAP tables, each asked as the table itself asks.
+
+A server that cannot be reached is no fault of the files: what could not be asked is told apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailldap.audit.configuration import Configuration
+from mailldap.audit.finding import Finding, Severity, in_order
+from mailldap.audit.postfix_rules.domains import CLASSES, declared
+from mailldap.audit.postfix_rules.tables import load_table
+from mailldap.audit.server_schema import ServerSchema, read_server_schema
+from mailldap.audit.source import SourceFile
+from mailldap.directory.base import (
+    Reader,
+    Scope,
+    SearchRequest,
+    SearchResult,
+    Session,
+    SessionOpener,
+)
+from mailldap.errors import (
+    RESULT_NAMES,
+    ApiError,
+    CouldNotAsk,
+    FilterError,
+    LdapRefusal,
+    MailldapError,
+)
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import And, Equality, Filter, Not, Or, Present, parse_libldap
+from mailldap.tables.ldap_config import LdapConfig
+
+_NO_SUCH_OBJECT = 32
+#: timeLimitExceeded, busy, unavailable: later it may be another answer.
+_TEMPORARY = frozenset({3, 51, 52})
+_SIZE_LIMIT = 4
+#: Addresses and domains that are told one by one.
+_SHOWN = 20
+#: Stands for the key in a filter template; no address can be it.
+_KEY = "mailldap-key"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryReport:
+    """The findings, and what could not be asked: one text a table, with the reason."""
+
+    findings: tuple[Finding, ...]
+    unasked: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One table with a conversation of its own."""
+
+    conf: Configuration
+    file: SourceFile
+    table: LdapConfig
+    session: Session
+    schema: ServerSchema
+    #: Who may see more than the table, or None.
+    reader: Reader | None
+    indexed: frozenset[str] | None
+    _addresses: Counter[str] | None = None
+
+    @property
+    def base(self) -> str | None:
+        """The search base, or None where it depends on the key."""
+        if self.table.search_base.dynamic:
+            return None
+        return self.table.search_base.text.replace("%%", "%")
+
+    @property
+    def filter(self) -> Filter | None:
+        """The filter with a stand-in for the key, or None where it is none."""
+        text = "".join(
+            part if isinstance(part, str) else _KEY for part in self.table.query_filter.parts
+        )
+        try:
+            return parse_libldap(text)
+        except FilterError:
+            return None
+
+    def finding(
+        self, code: str, severity: Severity, name: str, message: str, fix: str | None
+    ) -> Finding:
+        setting = self.file.last.get(name)
+        line = setting.line if setting else None
+        return Finding(code, severity, self.file.name, line, name, message, fix)
+
+    def addresses(self) -> Counter[str]:
+        """Return what the filter compares with keys, in lower case, and of how many entries.
+
+        Asked once; empty where it cannot be found out.
+        """
+        if self._addresses is None:
+            query, base = self.filter, self.base
+            names = tuple(dict.fromkeys(_keyed(query))) if query else ()
+            found: Counter[str] = Counter()
+            for entry in self._owners(base, names) if base and names else ():
+                values = (value for name in names for value in entry.values(name))
+                found.update({value.decode("utf-8", "replace").lower() for value in values})
+            self._addresses = found
+        return self._addresses
+
+    def _owners(self, base: str, names: tuple[str, ...]) -> Iterator[Entry]:
+        wanted = And((Equality("objectClass", b"mailRecipient"), Or(tuple(map(Present, names)))))
+        if self.reader is None:
+            yield from self.search(base, self.table.scope, wanted, names).entries
+            return
+        try:
+            yield from self.reader.search(base, self.table.scope, wanted, names)
+        except LdapRefusal:
+            return  # what could be read counts
+
+    def search(
+        self, base: str, scope: Scope, wanted: Filter, attributes: tuple[str, ...], limit: int = 0
+    ) -> SearchResult:
+        return self.session.run(SearchRequest(base, scope, wanted, attributes, limit))
+
+
+def check_directory(
+    directory: str | Path,
+    open_session: SessionOpener,
+    *,
+    reader: Reader | None = None,
+    indexed: Sequence[str] | None = None,
+    root: str | Path = "/",
+) -> DirectoryReport:
+    """Return what the servers tell about the LDAP tables of the configuration in *directory*.
+
+    *open_session* opens a table's own conversation (directory.open.session_opener). *reader* is
+    an identity that sees the whole directory, for comparison; *indexed* the attributes that have
+    an equality index, where somebody could find out (admin.protection). Raises ConfigError as
+    check.check does.
+    """
+    conf = Configuration.load(Path(directory), Path(root))
+    names = None if indexed is None else frozenset(name.lower() for name in indexed)
+    findings: list[Finding] = []
+    unasked: list[str] = []
+    for file in conf.ldap_tables:
+        try:
+            table = load_table(file)
+        except MailldapError:
+            continue  # check says so
+        try:
+            with closing(open_session(table.session)) as session:
+                schema = read_server_schema(session)
+                asked = _Asked(conf, file, table, session, schema, reader, names)
+                for rule in RULES:
+                    findings += rule(asked)
+        except CouldNotAsk as error:
+            refused = _refused_bind(file, table, error)
+            if refused:
+                findings.append(refused)
+            else:
+                unasked.append(f"{file.name}: {error.message}")
+    return DirectoryReport(tuple(in_order(findings)), tuple(unasked))
+
+
+def _refused_bind(file: SourceFile, table: LdapConfig, error: CouldNotAsk) -> Finding | None:
+    if not isinstance(error, ApiError) or error.result <= 0 or "bind" not in error.message:
+        return None
+    setting = file.last.get("bind_dn") or file.last.get("bind")
+    return Finding(
+        "bind-refused",
+        "error",
+        file.name,
+        setting.line if setting else None,
+        setting.name if setting else "bind",
+        f"{table.hosts} refuses {table.session.bind_dn or 'the anonymous bind'}: {error.text}"
+        f" ({error.result}); every lookup fails with 451",
+        "correct bind_dn and bind_pw, or set bind = no",
+    )
+
+
+def unreadable_base(asked: _Asked) -> Iterator[Finding]:
+    """Find a static base that the server does not have, or lets this identity not search."""
+    if not asked.base:
+        return
+    result = asked.search(asked.base, Scope.BASE, Present("objectClass"), ("1.1",))
+    if result.code == _NO_SUCH_OBJECT:
+        yield asked.finding(
+            "base-missing", "error", "search_base",
+            f"{asked.base} is not on the server, or not for this identity to see: every lookup"
+            " fails with 451",
+            "write the directory's suffix, or let the identity read it",
+        )  # fmt: skip
+    elif result.code in _TEMPORARY:
+        result.raise_for_code()
+    elif result.code:
+        reason = RESULT_NAMES.get(result.code, "unknown result")
+        yield asked.finding(
+            "search-refused", "error", "search_base",
+            f"the server refuses to search {asked.base}: {reason} ({result.code}); every lookup"
+            " fails with 451",
+            "let the identity that the table binds as search and read there",
+        )  # fmt: skip
+
+
+def blind_identity(asked: _Asked) -> Iterator[Finding]:
+    """Find an identity that the server shows no recipients."""
+    if not asked.base:
+        return
+    wanted = asked.table.attributes.ordinary or asked.table.attributes.all
+    if not wanted:
+        return
+    recipients = And((Equality("objectClass", b"mailRecipient"), Or(tuple(map(Present, wanted)))))
+    result = asked.search(asked.base, asked.table.scope, recipients, wanted, 1)
+    if result.code not in {0, _SIZE_LIMIT} or any(e for e in result.entries if len(e.attributes)):
+        return
+    if asked.reader is None:
+        message = "sees no recipient with"
+        severity: Severity = "warning"
+    elif _any(asked.reader, asked.base, asked.table.scope, recipients):
+        message = "sees none of the recipients with"
+        severity = "error"
+    else:
+        return
+    who = asked.table.session.bind_dn if asked.table.session.bind != "none" else ""
+    yield asked.finding(
+        "blind", severity, "bind_dn" if who else "bind",
+        f"{who or 'whoever asks anonymously'} {message} {' or '.join(wanted)}: every address is"
+        " unknown, and its mail is refused for good",
+        "let the identity read the attributes of the filter and of result_attribute",
+    )  # fmt: skip
+
+
+def _any(reader: Reader, base: str, scope: Scope, wanted: Filter) -> bool:
+    try:
+        return any(True for _ in reader.search(base, scope, wanted, ("1.1",), size_limit=1))
+    except MailldapError:
+        return False
+
+
+def unmatchable_filter(asked: _Asked) -> Iterator[Finding]:
+    """Find filters that can match nothing: unknown attributes, or none to compare by."""
+    query = asked.filter
+    if query is None or not asked.schema.known:
+        return
+    faults = dict.fromkeys(asked.schema.faults(query))
+    if faults and not asked.schema.can_match(query):
+        yield asked.finding(
+            "attribute-unmatched", "error", "query_filter",
+            f"the filter matches nothing: {'; '.join(faults)}",
+            "install the schema (mailldap schema install), or correct the name",
+        )  # fmt: skip
+
+
+def unknown_results(asked: _Asked) -> Iterator[Finding]:
+    """Find result attributes that the server does not know."""
+    if not asked.schema.known:
+        return
+    for name in asked.table.attributes.all:
+        if not asked.schema.has(name.partition(";")[0]):
+            yield asked.finding(
+                "attribute-unknown", "error", "result_attribute",
+                f"the server knows no attribute {name}: every address is unknown",
+                "install the schema (mailldap schema install), or correct the name",
+            )  # fmt: skip
+
+
+def unindexed(asked: _Asked) -> Iterator[Finding]:
+    """Find attributes that every lookup compares and the server has not indexed."""
+    query = asked.filter
+    if query is None or asked.indexed is None:
+        return
+    for name in dict.fromkeys(_compared(query)):
+        if name.lower() not in asked.indexed and asked.schema.has(name):
+            yield asked.finding(
+                "attribute-unindexed", "warning", "query_filter",
+                f"{name} has no equality index on the server: every lookup reads every entry",
+                f"add an equality index for {name}",
+            )  # fmt: skip
+
+
+def more_owners_than_allowed(asked: _Asked) -> Iterator[Finding]:
+    """Find addresses of more entries than the table's size limit lets through."""
+    limit = asked.table.size_limit
+    if limit <= 0:
+        return
+    owners = asked.addresses()
+    crowded = sorted(address for address, count in owners.items() if count > limit)
+    for address in crowded[:_SHOWN]:
+        yield asked.finding(
+            "owners-above-limit", "error", "size_limit",
+            f"{address} belongs to {owners[address]} entries: every lookup of it fails, and mail"
+            " to it is deferred until it bounces",
+            f"take {address} from all but {limit}, or raise size_limit",
+        )  # fmt: skip
+    if len(crowded) > _SHOWN:
+        yield asked.finding(
+            "owners-above-limit", "error", "size_limit",
+            f"{len(crowded) - _SHOWN} more addresses have more owners than {limit}",
+            "take them from all but one entry",
+        )  # fmt: skip
+
+
+def undeclared_domains(asked: _Asked) -> Iterator[Finding]:
+    """Find domains of addresses in the directory that Postfix does not accept mail for."""
+    if not any(use.parameter == "virtual_alias_maps" for use in asked.conf.uses_of(asked.file)):
+        return
+    if any("/" in word or ":" in word for name in CLASSES for word in asked.conf.words(name)):
+        return  # a table may have them
+    known = {domain for name in CLASSES for domain in declared(asked.conf, name)}
+    domains: Counter[str] = Counter()
+    for address in asked.addresses():
+        domains[address.rpartition("@")[2]] += 1
+    for domain in sorted(set(domains) - known)[:_SHOWN]:
+        yield asked.finding(
+            "mail-domain-undeclared", "warning", "query_filter",
+            f"{domains[domain]} addresses of the directory are in {domain}, which is in no class"
+            " of domains: mail for them is refused with Relay access denied",
+            f"add {domain} to virtual_alias_domains",
+        )  # fmt: skip
+
+
+def _compared(query: Filter) -> Iterator[str]:
+    """Yield the attributes that a filter compares for equality."""
+    if isinstance(query, And | Or):
+        for inner in query.filters:
+            yield from _compared(inner)
+    elif isinstance(query, Not):
+        yield from _compared(query.filter)
+    elif isinstance(query, Equality):
+        yield query.attribute
+
+
+def _keyed(query: Filter) -> Iterator[str]:
+    """Yield the attributes that a filter compares with the whole key."""
+    if isinstance(query, And | Or):
+        for inner in query.filters:
+            yield from _keyed(inner)
+    elif isinstance(query, Equality) and query.value == _KEY.encode():
+        yield query.attribute
+
+
+RULES: tuple[Callable[[_Asked], Iterator[Finding]], ...] = (
+    unreadable_base,
+    blind_identity,
+    unmatchable_filter,
+    unknown_results,
+    unindexed,
+    more_owners_than_allowed,
+    undeclared_domains,
+)
