@@ -127,7 +127,7 @@ class Engine:
         self._images: dict[str, str] = {}
         self._made: list[Container] = []
         self._networks: list[str] = []
-        self._count = 0
+        self._count: dict[str, int] = {}
 
     def build(self, *names: str) -> None:
         """Builds the images of docker/NAME that are not there yet; raises NoEngineError."""
@@ -172,19 +172,22 @@ class Engine:
         return done
 
     def name(self, kind: str) -> str:
-        self._count += 1
-        return f"{self.prefix}-{kind}-{self._count}"
+        """A name that nothing else has."""
+        self._count[kind] = self._count.get(kind, 0) + 1
+        number = self._count[kind]
+        return f"{self.prefix}-{kind}" + (f"-{number}" if number > 1 else "")
 
     def run(
         self,
         image: str,
         *,
+        name: str | None = None,
         env: Mapping[str, str] | None = None,
         options: Sequence[str | os.PathLike[str]] = (),
         args: Sequence[str] = (),
     ) -> "Container":
-        """A running container of docker/IMAGE."""
-        name = self.name(image)
+        """A running container of docker/IMAGE, named after it unless `name` says otherwise."""
+        name = self.name(name or image)
         container = Container(self, name)
         settings = [part for key, value in (env or {}).items() for part in ("-e", f"{key}={value}")]
         tag = self.image(image)

@@ -94,7 +94,9 @@ class Stack:
             source, _, target = volume.partition(":")
             options += ["-v", f"{(DOCKER / source).resolve()}:{target}"]
         image = re.sub(r"^mailldap-|:.*$", "", service["image"])
-        container = self.engine.run(image, env=service.get("environment"), options=options)
+        container = self.engine.run(
+            image, name=name, env=service.get("environment"), options=options
+        )
         self.containers[name] = container
         if "healthcheck" in service:
             test = service["healthcheck"]["test"][1:]
@@ -238,10 +240,10 @@ def main(verb: str) -> None:
     """`make stack` and `make stack-down`."""
     engine = Engine(label="org.mailldap.stack=1", prefix="mailldap-stack")
     subprocess.run([DOCKER / "engine", "stack-down"], check=True)
-    folder = ROOT / "build" / "stack" / "pki"
-    shutil.rmtree(folder.parent, ignore_errors=True)
     if verb == "down":
         return
+    folder = ROOT / "build" / "stack" / "pki"  # where compose.yaml looks for it, too
+    shutil.rmtree(folder, ignore_errors=True)
     print("building and starting; a minute or two at the first time", file=sys.stderr)
     lab = Lab(engine)
     shutil.copytree(certificates(Pki(lab)), folder)
