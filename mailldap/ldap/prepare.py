@@ -14,8 +14,8 @@ from unicodedata import ucd_3_2_0
 
 _SPACES = re.compile(b"  +")
 #: A run that slapd normalises as one string: what is not ASCII, with the ASCII character before
-#: it, to which it may be a combining mark.
-_RUN = re.compile("[\x00-\x7f]?[^\x00-\x7f]+")
+#: it, to which it may be a combining mark. Its table of compatibility mappings ends at U+1D60E.
+_RUN = re.compile("[\x00-\x7f]?[^\x00-\x7f\U0001d60f-\U0001d7ff]+")
 
 
 def fold_unicode(value: bytes, *, ignore_case: bool) -> bytes | None:
