@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mailldap.errors import MailldapError, from_result
-from mailldap.ldap.change import Change
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Filter
+
+if TYPE_CHECKING:
+    from mailldap.ldap.change import Change
 
 
 class Scope(IntEnum):

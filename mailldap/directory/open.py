@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailldap.directory.base import (
     SearchRequest,
@@ -15,7 +15,9 @@ from mailldap.directory.base import (
     Writer,
 )
 from mailldap.errors import ApiError, ConfigError, UsageError
-from mailldap.ldap.schema import Schema
+
+if TYPE_CHECKING:
+    from mailldap.ldap.schema import Schema
 
 _FILE = "ldif:"
 

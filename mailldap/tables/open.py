@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.words import split_braced
 from mailldap.tables.base import Answer, Failed, Found, NotFound, Table, TableContext
-from mailldap.tables.cidr import open_cidr
-from mailldap.tables.ldap_table import LdapTable
 from mailldap.tables.simple import (
     FailTable,
     StaticTable,
@@ -21,7 +19,6 @@ from mailldap.tables.simple import (
     open_inline,
 )
 from mailldap.tables.text import DATABASE_SUFFIXES, TextTable, open_database, open_texthash
-from mailldap.tables.union import PipeTable, UnionTable
 
 #: Postfix has them, Debian's does not.
 _NOT_IN_DEBIAN = frozenset({"dbm", "sdbm"})
@@ -81,30 +78,57 @@ def _open(kind: str, name: str, context: TableContext) -> Table:
     )
 
 
+# A short command asks tables of one type: the others need not be imported.
+
+
+def _open_cidr(name: str, context: TableContext) -> Table:
+    from mailldap.tables.cidr import open_cidr
+
+    return open_cidr(name, context)
+
+
+def _open_ldap(name: str, context: TableContext) -> Table:
+    from mailldap.tables.ldap_table import LdapTable
+
+    return LdapTable(name, context, open_table)
+
+
+def _open_pipe(name: str, context: TableContext) -> Table:
+    from mailldap.tables.union import PipeTable
+
+    return PipeTable(name, context, open_table)
+
+
+def _open_union(name: str, context: TableContext) -> Table:
+    from mailldap.tables.union import UnionTable
+
+    return UnionTable(name, context, open_table)
+
+
 def _open_regexp(name: str, context: TableContext) -> Table:
-    from mailldap.tables.regexp import open_regexp  # ctypes is not for everybody
+    from mailldap.tables.regexp import open_regexp
 
     return open_regexp(name, context)
 
 
 def _open_pcre(name: str, context: TableContext) -> Table:
-    from mailldap.tables.regexp import open_pcre  # ctypes is not for everybody
+    from mailldap.tables.regexp import open_pcre
 
     return open_pcre(name, context)
 
 
 _OPENERS: dict[str, Callable[[str, TableContext], Table]] = {
-    "cidr": open_cidr,
+    "cidr": _open_cidr,
     "fail": FailTable,
     "inline": open_inline,
     "internal": lambda name, context: TextTable("internal", name, context, {}),
-    "ldap": lambda name, context: LdapTable(name, context, open_table),
+    "ldap": _open_ldap,
     "pcre": _open_pcre,
-    "pipemap": lambda name, context: PipeTable(name, context, open_table),
+    "pipemap": _open_pipe,
     "regexp": _open_regexp,
     "static": StaticTable,
     "texthash": open_texthash,
-    "unionmap": lambda name, context: UnionTable(name, context, open_table),
+    "unionmap": _open_union,
     "unix": UnixTable,
 }
 
