@@ -43,28 +43,6 @@ def independent(changes: Sequence[Change]) -> bool:
     return all(dn.partition(",")[2] not in names for dn in names)
 
 
-def transact(
-    channel: Channel, changes: Sequence[Change], deadline: Callable[[], float]
-) -> TransactionOutcome:
-    """Make *changes* in one transaction, all or none; errors as run_transaction."""
-    operations = [wire.change(change) for change in changes]
-    if not independent(changes):
-        return run_transaction(channel, operations, deadline())
-    started = channel.call(wire.extended(wire.TXN_START), deadline())
-    if started.code:
-        return TransactionOutcome(started)
-    identifier = started.value or b""
-    ids: list[int] = []
-    controls = (txn_control(identifier),)
-    refused = _stream(channel, operations, deadline, controls, ids)
-    if refused is not None:
-        channel.call(wire.txn_end(identifier, commit=False), deadline())
-        return TransactionOutcome(refused[1], refused[0])
-    ended = channel.call(wire.txn_end(identifier), deadline())
-    culprit = txn_culprit(channel, ended) if ended.code else None
-    return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
-
-
 def stream(
     channel: Channel, changes: Sequence[Change], deadline: Callable[[], float]
 ) -> tuple[int, Result | None]:
@@ -92,7 +70,8 @@ def make_batch(
     """
     if not transactions:
         return stream(channel, changes, deadline)
-    outcome = transact(channel, changes, deadline)
+    operations = [wire.change(change) for change in changes]
+    outcome = run_transaction(channel, operations, deadline())
     if not outcome.result.code:
         return len(changes), None
     if outcome.failed is None:  # the server does not tell which one it was
