@@ -20,6 +20,7 @@ from mailldap.errors import ApiError
 from mailldap.ldap.entry import Entry
 
 _CHUNK = 1 << 18
+_LONGEST_POLL = (1 << 31) - 1  # milliseconds, what poll(2) takes
 
 
 class Channel:
@@ -142,7 +143,7 @@ class Channel:
             poll.poll()
             return
         left = deadline - monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if left <= 0 or not poll.poll(min(left * 1000, _LONGEST_POLL)):
             raise api_error(TIMEOUT)
 
     def broken(self, code: int, detail: str) -> ApiError:

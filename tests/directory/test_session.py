@@ -206,6 +206,11 @@ def test_many_answers_in_little_pieces():
     assert all(len(e.values("mail")[0]) == int(e.dn[4:]) for e in answer.entries)
 
 
+def test_the_longest_timeout_can_be_waited_for():
+    with FakeServer(polite(entry("uid=a", mail=[b"a@x"]))) as server:
+        assert unbound(server.uri, timeout=(1 << 31) - 1).run(REQUEST).entries
+
+
 def test_one_entry_of_several_megabytes():
     big = b"x" * 5_000_000
     with FakeServer(polite(entry("uid=a", mail=[big]))) as server:
