@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class FixPlan:
     tables: tuple[tuple[str, Path], ...]
     _modes: tuple[tuple[Path, int, int], ...] = ()
     _secret: frozenset[Path] = frozenset()
+    #: Paths as the caller wrote the directory.
+    _names: Mapping[Path, str] = field(default_factory=dict)
 
     def diff(self) -> str:
         """Return the unified diff of every file, then the modes; passwords are blotted out."""
@@ -51,9 +54,10 @@ class FixPlan:
             if change.path in self._secret:
                 table = change.path.suffix != ".cf"
                 before, after = blotted(before, table=table), blotted(after, table=table)
-            text += unified_diff(str(change.path), before, after)
+            text += unified_diff(self._names[change.path], before, after)
         return text + "".join(
-            f"mode of {path}: {old:04o} becomes {new:04o}\n" for path, old, new in self._modes
+            f"mode of {self._names[path]}: {old:04o} becomes {new:04o}\n"
+            for path, old, new in self._modes
         )
 
     def apply(self) -> Path | None:
@@ -96,12 +100,13 @@ def plan_fixes(
             modes.append((path, old.mode, mode))
     kept = {(f.code, f.file, f.parameter) for f in after}
     return FixPlan(
-        directory=found.directory,
+        directory=found.shown or found.directory,
         changes=tuple(changes),
         mended=tuple(f for f in before if (f.code, f.file, f.parameter) not in kept),
         left=tuple(after),
         tables=_to_index(mended),
         _modes=tuple(modes),
+        _names={change.path: found.name_of(change.path) for change in changes},
         _secret=frozenset(file.path for file, _ in secret_files(found)),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Journal:
             folder.mkdir(mode=0o700)
             for number, saved in enumerate(files):
                 if saved.before is not None:
-                    write_new(folder / str(number), saved.before, 0o600)
+                    write_new(folder / _copy(number, saved.path), saved.before, 0o600)
             journal = cls(folder, tuple(files), done=False)
             journal._record(done=False)
         except OSError as error:
@@ -72,15 +72,7 @@ class Journal:
         try:
             listed: dict[str, Any] = json.loads(path.read_bytes())
             files = tuple(
-                Saved(
-                    Path(os.fsdecode(bytes.fromhex(item["path"]))),
-                    (folder / str(number)).read_bytes() if item["existed"] else None,
-                    item["after"],
-                    item["mode"],
-                    item["uid"],
-                    item["gid"],
-                )
-                for number, item in enumerate(listed["files"])
+                _read_saved(folder, number, item) for number, item in enumerate(listed["files"])
             )
             return cls(folder, files, bool(listed["done"]))
         except FileNotFoundError:
@@ -137,6 +129,17 @@ class Journal:
         }
         content = json.dumps(listed, indent=1).encode("ascii")
         write_durably(self.folder / _LIST, content, 0o600)
+
+
+def _copy(number: int, path: Path) -> str:
+    """Return the name of a file's copy: files of several directories may share theirs."""
+    return f"{number}-{path.name}"
+
+
+def _read_saved(folder: Path, number: int, item: Mapping[str, Any]) -> Saved:
+    path = Path(os.fsdecode(bytes.fromhex(item["path"])))
+    before = (folder / _copy(number, path)).read_bytes() if item["existed"] else None
+    return Saved(path, before, item["after"], item["mode"], item["uid"], item["gid"])
 
 
 def unfinished(directory: Path) -> list[Journal]:

@@ -71,7 +71,7 @@ class WritePlan:
                     if planned.state == "edited"
                     else "is there and was not made by mailldap",
                     file=str(planned.path),
-                    hint="keep what you need of it elsewhere, then overwrite it with --force",
+                    hint="-n shows the difference; --force overwrites it and keeps a copy",
                 )
         wanted = [p for p in self.files if p.state != "unchanged"]
         if wanted:

@@ -97,4 +97,4 @@ def test_what_postconf_made_is_shown_then_put_in_place(tmp_path):
     folder = plan.apply()
     assert main.read_text() == "myhostname = mx\nrelayhost=[h]:587\n"
     assert main.stat().st_mode & 0o777 == 0o640
-    assert (folder / "0").read_text() == "myhostname = mx\n"
+    assert (folder / "0-main.cf").read_text() == "myhostname = mx\n"

@@ -159,8 +159,8 @@ def edited_by_hand(conf: Configuration) -> Iterator[Finding]:
                 None,
                 "was edited since mailldap generated it: what is in mailldap.yaml and what"
                 " Postfix does differ",
-                "make the change in mailldap.yaml, then"
-                f" mailldap postfix generate {sealed_kind(file.content)} --force",
+                "make the change in mailldap.yaml, then mailldap postfix generate"
+                f" {sealed_kind(file.content)} --force --dir {conf.shown or conf.directory}",
             )
 
 
