@@ -169,12 +169,11 @@ class Transactional(Protocol):
 class BulkWriter(Protocol):
     """A directory that takes many changes quicker than one after the other."""
 
-    def apply_batch(self, changes: Sequence[Change]) -> tuple[int, MailldapError | None]:
-        """Make the changes in their order up to the first that is refused.
+    def apply_batch(self, changes: Sequence[Change]) -> list[MailldapError | None]:
+        """Make the changes in their order; return for each one tried None, or why it was refused.
 
-        Returns how many were made, and the refusal of the one after them (None: all were). Where
-        a server has no transactions, later ones may have been made too, though not counted.
-        Raises CouldNotAsk when the directory went away; nobody knows then what was made.
+        After a refusal no more are begun: the list is then shorter than *changes*. Raises
+        CouldNotAsk when the directory went away; nobody knows then what was made.
         """
         ...
 

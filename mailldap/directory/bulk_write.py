@@ -7,18 +7,12 @@ none, a window of requests spares the waiting.
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from mailldap.directory import wire
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import (
-    TransactionOutcome,
-    run_transaction,
-    txn_control,
-    txn_culprit,
-)
-from mailldap.directory.wire import Control, Result
+from mailldap.directory.exchange import run_transaction
+from mailldap.directory.wire import Result
 from mailldap.ldap.change import Change, Rename
 
 #: OpenLDAP closes a connection that has more than 100 requests pending (slapd.conf(5),
@@ -43,86 +37,55 @@ def independent(changes: Sequence[Change]) -> bool:
     return all(dn.partition(",")[2] not in names for dn in names)
 
 
-def stream(
-    channel: Channel, changes: Sequence[Change], deadline: Callable[[], float]
-) -> tuple[int, Result | None]:
-    """Make *changes* with several under way; return how many until the first refusal, and it.
-
-    Changes that depend on each other are made one by one.
-    """
-    operations = [wire.change(change) for change in changes]
-    ids: list[int] = []
-    window = WINDOW if independent(changes) else 1
-    refused = _stream(channel, operations, deadline, (), ids, window)
-    return (len(changes), None) if refused is None else refused
-
-
 def make_batch(
     channel: Channel,
     changes: Sequence[Change],
     deadline: Callable[[], float],
     *,
     transactions: bool,
-) -> tuple[int, Result | None]:
-    """Make *changes* up to the first refusal; return how many were made, and the refusal.
+) -> list[Result]:
+    """Make *changes* until one is refused; return the result of each one tried, in order.
 
     With *transactions* those before the refused one are then made in a transaction of their own.
+    Changes that depend on each other are made one by one. Raises ApiError.
     """
-    if not transactions:
-        return stream(channel, changes, deadline)
     operations = [wire.change(change) for change in changes]
-    outcome = run_transaction(channel, operations, deadline())
-    if not outcome.result.code:
-        return len(changes), None
-    if outcome.failed is None:  # the server does not tell which one it was
-        return stream(channel, changes, deadline)
-    if outcome.failed:
-        made, earlier = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
-        if earlier is not None:
-            return made, earlier
-    return outcome.failed, outcome.result
+    if transactions:
+        outcome = run_transaction(channel, operations, deadline())
+        if not outcome.result.code:
+            return [outcome.result] * len(changes)
+        if outcome.failed == 0:
+            return [outcome.result]
+        if outcome.failed:
+            before = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
+            return before if before[-1].code else [*before, outcome.result]
+        # The server does not tell which one it was: one after the other shows it.
+    return _stream(channel, operations, deadline, WINDOW if independent(changes) else 1)
 
 
 def _stream(
-    channel: Channel,
-    operations: Sequence[bytes],
-    deadline: Callable[[], float],
-    controls: Sequence[Control],
-    ids: list[int],
-    window: int = WINDOW,
-) -> tuple[int, Result] | None:
-    """Send *operations*, a window of them unanswered; return the first refusal by index.
+    channel: Channel, operations: Sequence[bytes], deadline: Callable[[], float], window: int
+) -> list[Result]:
+    """Send *operations*, *window* of them unanswered; return the results of those sent.
 
     Nothing is sent after a refusal came in; what is under way then is waited for.
     """
-    waiting: deque[int] = deque()
-    refused: dict[int, Result] = {}
-    answered: set[int] = set()
-    place: dict[int, int] = {}
-
-    def answer() -> None:
+    waiting: dict[int, int] = {}
+    results: dict[int, Result] = {}
+    refused = False
+    following = iter(enumerate(operations))
+    while True:
+        while not refused and len(waiting) < window:
+            index, operation = next(following, (-1, b""))
+            if index < 0:
+                break
+            waiting[channel.send(operation, deadline())] = index
+        if not waiting:
+            return [results[index] for index in range(len(results))]
         reply = channel.receive(deadline())
-        index = place.get(reply.id)
-        if index is None or index in answered:
+        place = waiting.pop(reply.id, None)
+        if place is None:
             channel.check_unsolicited(reply)
-            return
-        result = channel.parse(reply)
-        answered.add(index)
-        waiting.remove(index)
-        if result.code:
-            refused[index] = result
-
-    for index, operation in enumerate(operations):
-        while len(waiting) >= window:
-            answer()
-        if refused:
-            break
-        ids.append(channel.send(operation, deadline(), controls))
-        place[ids[-1]] = index
-        waiting.append(index)
-    while waiting:
-        answer()
-    if not refused:
-        return None
-    first = min(refused)
-    return first, refused[first]
+            continue
+        results[place] = channel.parse(reply)
+        refused = refused or results[place].code != 0

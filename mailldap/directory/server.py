@@ -387,22 +387,20 @@ class LdapServer:
         except ReferralReceived as error:
             self._follow(error, lambda provider: provider.apply_together(changes))
 
-    def apply_batch(self, changes: Sequence[Change]) -> tuple[int, MailldapError | None]:
-        """Make the changes up to the first refused one; see BulkWriter.apply_batch."""
+    def apply_batch(self, changes: Sequence[Change]) -> list[MailldapError | None]:
+        """Make the changes until one is refused; see BulkWriter.apply_batch."""
         if self._provider_in_use is not None:
             return self._provider_in_use.apply_batch(changes)
         transactions = self.has_transactions
-        made, result = self._ask(
+        results = self._ask(
             lambda c: make_batch(c.channel, changes, self._deadline, transactions=transactions),
             repeat=False,
         )
-        if result is None:
-            return made, None
-        error = from_result(result.code, result.text, result.referral)
-        if isinstance(error, ReferralReceived) and not made:
-            self._follow(error, LdapServer.connect)
+        outcomes = [from_result(r.code, r.text, r.referral) if r.code else None for r in results]
+        if outcomes and isinstance(outcomes[0], ReferralReceived):
+            self._follow(outcomes[0], LdapServer.connect)
             return self.apply_batch(changes)
-        return made, error
+        return outcomes
 
     def _apply_together(self, changes: Sequence[Change]) -> None:
         operations = [wire.change(change) for change in changes]

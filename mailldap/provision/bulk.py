@@ -138,39 +138,38 @@ def _apply(
     while pending:
         # After some refusals a batch is no gain: each one makes the server do the rest again.
         size = len(pending) if refusals < _PATIENCE else 1
-        made, error = _apply_some(writer, [change for _, change in islice(pending, size)])
-        for _ in range(made):
-            pending.popleft()
-        report.done += made
-        if error is None:
-            continue
-        if isinstance(error, EntryExists) and not looked:
+        outcomes = _apply_some(writer, [change for _, change in islice(pending, size)])
+        for error in outcomes:
+            line, change = pending.popleft()
+            if error is None:
+                report.done += 1
+            elif is_so(writer, change):
+                report.already += 1
+            else:
+                refusals += 1
+                report.refused.append(Refused(line, change, error))
+        if report.refused and not go_on:
+            report.stopped = True
+            return
+        if not looked and any(isinstance(error, EntryExists) for error in outcomes):
             looked = True  # a second run: most of the batch may be there
             kept = deque(item for item in pending if not is_so(writer, item[1]))
             report.already += len(pending) - len(kept)
             pending = kept
-            continue
-        refusals += 1
-        line, change = pending.popleft()
-        if is_so(writer, change):
-            report.already += 1
-            continue
-        report.refused.append(Refused(line, change, error))
-        if not go_on:
-            report.stopped = True
-            return
 
 
-def _apply_some(writer: Writer, changes: Sequence[Change]) -> tuple[int, MailldapError | None]:
+def _apply_some(writer: Writer, changes: Sequence[Change]) -> list[MailldapError | None]:
     """Make *changes* up to the first refusal; see BulkWriter.apply_batch."""
     if isinstance(writer, BulkWriter) and len(changes) > 1:
         return writer.apply_batch(changes)
-    for made, change in enumerate(changes):
+    outcomes: list[MailldapError | None] = []
+    for change in changes:
         try:
             writer.apply(change)
         except LdapRefusal as refusal:
-            return made, refusal
-    return len(changes), None
+            return [*outcomes, refusal]
+        outcomes.append(None)
+    return outcomes
 
 
 def is_so(reader: Reader, change: Change) -> bool:
