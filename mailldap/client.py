@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from mailldap.config.secret import read_secret
 from mailldap.config.settings import Settings
@@ -20,7 +20,8 @@ from mailldap.ldap.schema import Schema, default_schema, load_schema_file
 from mailldap.model.recipient import MailRecipient
 from mailldap.postfix.main_cf import MainCf
 from mailldap.provision import aliases, recipients, routing
-from mailldap.provision.dry_run import DryRun
+from mailldap.provision.bulk import ImportReport, import_ldif
+from mailldap.provision.journal import DryRun, Recorder
 from mailldap.provision.result import Result
 from mailldap.simulate.generated import generated_postfix
 from mailldap.simulate.result import Resolution
@@ -132,6 +133,10 @@ class Recipients:
         """Yield every mailRecipient entry below the base, in the directory's order."""
         return recipients.recipients(self._writer)
 
+    def some(self, recipient: str | None = None) -> Iterator[Entry]:
+        """Yield the entry of *recipient*, or of all where it is None."""
+        return _entries(self._writer, recipient)
+
     def __iter__(self) -> Iterator[MailRecipient]:
         return map(MailRecipient.from_entry, self.entries())
 
@@ -213,40 +218,78 @@ class MailDirectory:
     A context manager; leaving it closes the connection.
     """
 
-    def __init__(self, writer: Writer, settings: Settings, *, dry_run: bool = False) -> None:
-        self._planned = DryRun(writer) if dry_run else None
+    def __init__(
+        self, writer: Writer, settings: Settings, *, dry_run: bool = False, record: bool = False
+    ) -> None:
+        self._journal = DryRun(writer) if dry_run else Recorder(writer) if record else None
         self.directory = writer
         self.settings = settings if settings.base else replace(settings, base=writer.base)
-        chosen = self._planned or writer
+        chosen = self._journal or writer
         self.recipients = Recipients(chosen, settings)
         self.aliases = Aliases(chosen, settings)
         self.routing = Routing(chosen)
         self._simulator: Simulator | None = None
 
     @classmethod
-    def open(cls, settings: Settings, *, dry_run: bool = False, need_base: bool = True) -> Self:
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        dry_run: bool = False,
+        record: bool = False,
+        need_base: bool = True,
+    ) -> Self:
         """Return the directory that *settings* name; with *dry_run* nothing is written.
 
+        With *record* the changes are kept for :meth:`changes_ldif`, as they are in a dry run.
         Without *need_base* a server is not asked for its suffix where the settings name none.
         Raises ConfigError, Unreachable, CouldNotAsk or LdapRefusal.
         """
-        return cls(open_writer(settings, need_base=need_base), settings, dry_run=dry_run)
+        writer = open_writer(settings, need_base=need_base)
+        return cls(writer, settings, dry_run=dry_run, record=record)
 
-    def planned_ldif(self) -> str:
-        """Return the changes that a dry run has collected, as LDIF."""
-        return "".join(map(format_change, self._planned.changes)) if self._planned else ""
+    def changes_ldif(self) -> str:
+        """Return the changes made since the last call as LDIF (RFC 2849), or those planned.
+
+        Empty where none are kept; see :meth:`open`.
+        """
+        if self._journal is None:
+            return ""
+        changes = self._journal.changes[:]
+        self._journal.changes.clear()
+        return "".join(map(format_change, changes))
+
+    def export(self, *, recipients_only: bool = False, passwords: bool = False) -> Iterator[Entry]:
+        """Yield the entries below the base as they arrive, in the directory's order.
+
+        Every user attribute is there; userPassword only with *passwords*. Raises what the
+        directory refuses, after the entries that it gave.
+        """
+        wanted = recipients.IS_RECIPIENT if recipients_only else Present("objectClass")
+        for entry in self.directory.search(self.directory.base, Scope.SUB, wanted):
+            yield entry if passwords else without_secrets(entry)
 
     def export_ldif(
         self, *, recipients_only: bool = False, passwords: bool = False
     ) -> Iterator[str]:
-        """Yield the entries below the base as LDIF (RFC 2849), one a piece, as they arrive.
+        """Yield the entries of :meth:`export` as LDIF (RFC 2849), one a piece."""
+        return map(format_entry, self.export(recipients_only=recipients_only, passwords=passwords))
 
-        Every user attribute is there, in the directory's order; userPassword only with
-        *passwords*. Raises what the directory refuses, after the entries that it gave.
+    def import_ldif(
+        self,
+        stream: BinaryIO,
+        name: str = "LDIF",
+        *,
+        go_on: bool = False,
+        progress: Callable[[ImportReport, int], None] | None = None,
+    ) -> ImportReport:
+        """Bring the entries and changes of *stream* in; see provision.bulk.import_ldif.
+
+        *name* stands for the file in messages. Refusals and faults are in the report; raises
+        CouldNotAsk when the directory went away, and the same call then finishes the rest.
         """
-        wanted = recipients.IS_RECIPIENT if recipients_only else Present("objectClass")
-        for entry in self.directory.search(self.directory.base, Scope.SUB, wanted):
-            yield format_entry(entry if passwords else without_secrets(entry))
+        writer = self._journal or self.directory
+        return import_ldif(writer, stream, name, go_on=go_on, progress=progress)
 
     def resolve(self, address: str) -> Resolution:
         """Return where mail for *address* goes: alias expansion, then routing of each result.

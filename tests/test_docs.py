@@ -106,7 +106,7 @@ def test_every_command_is_documented() -> None:
     """Each command of the program stands in docs/commands.md."""
     import typer.main
 
-    from mailldap.cli.app import app
+    from mailldap.cli.app import build
 
     page = (ROOT / "docs" / "commands.md").read_text()
 
@@ -118,5 +118,5 @@ def test_every_command_is_documented() -> None:
         for name, sub in subcommands.items():
             yield from walk(sub, f"{path} {name}".strip())
 
-    for path in walk(typer.main.get_command(app), ""):
+    for path in walk(typer.main.get_command(build()), ""):
         assert f"`{path}" in page, f"docs/commands.md does not mention `{path}`"

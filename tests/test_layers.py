@@ -14,7 +14,7 @@ ROOMS = [
 OWNERS = {
     "ldap3": {"directory/server.py", "directory/ldap3_connect.py"},
     "typer": {"cli/"},
-    "rich": {"output/text.py"},
+    "rich": {"output/text.py", "output/progress.py"},
     "yaml": {"config/yaml_source.py", "output/jsonform.py"},
 }
 FILES = sorted(ROOT.rglob("*.py"))

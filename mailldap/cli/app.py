@@ -3,49 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mailldap.cli import (
-    bulk,
-    files,
-    init,
-    lookups,
-    recipients,
-    senders,
-    server,
-)
-from mailldap.cli.argv import hoist
-from mailldap.cli.run import FORMATS, Options, Run, fail, run_of, warn, write
-from mailldap.errors import MailldapError, UsageError
+from mailldap.cli.argv import split
+from mailldap.cli.run import FORMATS, Options, Run, run_of
+from mailldap.cli.stdio import is_about_stdout, lost, warn
+from mailldap.errors import ConfigError, MailldapError, UsageError
 from mailldap.version import __version__
 
 #: ClickException: what the command line parser itself raises. typer exports its leaves only.
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 _EX_SOFTWARE = 70
+#: The file of this room that has each noun, in the order of the help.
+_FILES = {
+    "init": "init",
+    "recipient": "recipients",
+    "alias": "recipients",
+    "routing": "recipients",
+    "lookup": "lookups",
+    "resolve": "lookups",
+    "route": "lookups",
+    "sender": "senders",
+    "postfix": "files",
+    "import": "bulk",
+    "export": "bulk",
+    "schema": "server",
+    "status": "server",
+    "whoami": "server",
+}
 
-app = typer.Typer(
-    name="mailldap",
-    help="Provisions mail routing in an LDAP directory and proves what Postfix will do with it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for room in (init, recipients, lookups, senders, files, bulk, server):
-    room.register(app)
+
+def build(noun: str | None = None) -> typer.Typer:
+    """Return the program with the commands of *noun*'s file, or with all of them.
+
+    Putting all of them together takes as long as a short command runs.
+    """
+    app = typer.Typer(
+        name="mailldap",
+        help="Provisions mail routing in an LDAP directory and proves what Postfix will do with "
+        "it.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    files = [_FILES[noun]] if noun in _FILES else list(dict.fromkeys(_FILES.values()))
+    for file in files:
+        import_module(f"mailldap.cli.{file}").register(app)
+    return app
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(ctx: typer.Context, wanted: bool) -> None:
     if wanted:
-        write(f"mailldap {__version__}\n")
+        run_of(ctx).write(f"mailldap {__version__}\n")
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     ctx: typer.Context,
     uri: Annotated[
         str | None,
@@ -112,26 +131,49 @@ def options(
 
 def execute(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run one command line and return its exit status; nothing is raised for bad input."""
-    words = hoist(argv)
-    run = Run(Options(output=_wanted_output(words)), environment)
+    front, rest = split(argv)
+    run = Run(Options(output=_wanted_output(front)), environment)
     try:
-        status = app(args=words, prog_name="mailldap", standalone_mode=False, obj=run)
-    except MailldapError as error:
-        return fail(error, run.options.output)
-    except _PARSER_ERROR as error:
-        return fail(_usage(error), run.options.output)
-    except typer.Abort:
-        warn("aborted")
-        return 1
-    except (BrokenPipeError, KeyboardInterrupt):
-        raise
+        try:
+            status = _run(run, front, rest)
+        except MailldapError as error:
+            status = run.fail(error)
+        run.stdout.flush()
+    except MailldapError as error:  # stdout is lost
+        run.complain(error)
+        return error.exit_status
     except Exception as error:
         if environment.get("MAILLDAP_DEBUG"):
             raise
         warn(f"internal error: {type(error).__name__}: {error}")
         warn("MAILLDAP_DEBUG=1 shows where; please report it")
         return _EX_SOFTWARE
+    return status
+
+
+def _run(run: Run, front: Sequence[str], rest: Sequence[str]) -> int:
+    """Return the status of a command; all that it can meet is raised as MailldapError."""
+    app = build(rest[0] if rest else None)
+    try:
+        status = app(args=[*front, *rest], prog_name="mailldap", standalone_mode=False, obj=run)
+    except _PARSER_ERROR as error:
+        raise _usage(error) from error
+    except typer.Abort:
+        warn("nothing was done")
+        return 1
+    except SystemExit:  # the parser's answer when the reader of its help has gone away
+        return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise ConfigError(error.strerror or str(error), file=_text(error.filename)) from error
+        if is_about_stdout(error):
+            raise lost(error) from error
+        raise
     return status if isinstance(status, int) else 0
+
+
+def _text(name: str | bytes | int) -> str:
+    return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
 
 
 def _usage(error: Exception) -> UsageError:
@@ -142,12 +184,12 @@ def _usage(error: Exception) -> UsageError:
     return UsageError(message, hint=f"`{path} --help` shows what there is")
 
 
-def _wanted_output(words: Sequence[str]) -> str:
+def _wanted_output(options: Sequence[str]) -> str:
     """Return the format asked for, before the options are parsed, for errors in parsing them."""
-    for position, word in enumerate(words):
+    for position, word in enumerate(options):
         value = ""
-        if word in {"-o", "--output"} and position + 1 < len(words):
-            value = words[position + 1]
+        if word in {"-o", "--output"} and position + 1 < len(options):
+            value = options[position + 1]
         elif word.startswith("--output="):
             value = word.partition("=")[2]
         elif word.startswith("-o"):

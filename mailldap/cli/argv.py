@@ -1,7 +1,7 @@
 """Global options, accepted before the noun and after the verb alike.
 
-``mailldap -o json alias list`` and ``mailldap alias list -o json`` are the same command. Click
-knows options per command only, so the global ones are moved to the front before it looks.
+``mailldap -o json alias list`` and ``mailldap alias list -o json`` are the same command. The
+parser knows options per command only, so the global ones are moved to the front before it looks.
 """
 
 from __future__ import annotations
@@ -24,25 +24,45 @@ _LONG_WITH_VALUE = frozenset(
         "--schema",
     }
 )
-_FLAGS = frozenset(
+_SHORT_FLAGS = frozenset("WZnv")
+_LONG_FLAGS = frozenset(
     {
-        "-W",
         "--ask-password",
-        "-Z",
         "--start-tls",
-        "-ZZ",
         "--require-tls",
-        "-n",
         "--dry-run",
-        "-v",
         "--verbose",
         "--allow-cleartext-password",
     }
 )
+#: Options of single commands that take a value: the word behind one is never a global option.
+_LOCAL_WITH_VALUE = frozenset(
+    {
+        "-a",
+        "--address",
+        "-c",
+        "--client",
+        "--deliver",
+        "--dir",
+        "--form",
+        "--name",
+        "--postfix-version",
+        "-r",
+        "--rejects",
+        "--routing",
+        "--sender",
+        "-t",
+        "--table",
+        "--to",
+    }
+)
 
 
-def hoist(argv: Sequence[str]) -> list[str]:
-    """Return *argv* with the global options first; nothing behind ``--`` is touched."""
+def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the global options of *argv* and all other words, each in their order.
+
+    Nothing behind ``--`` is touched. The first of the other words is the noun.
+    """
     front: list[str] = []
     rest: list[str] = []
     position = 0
@@ -52,19 +72,22 @@ def hoist(argv: Sequence[str]) -> list[str]:
             rest += argv[position:]
             break
         length = _length(word)
-        (front if length else rest).extend(argv[position : position + max(length, 1)])
-        position += max(length, 1)
-    return front + rest
+        taken = length or (2 if word in _LOCAL_WITH_VALUE else 1)
+        (front if length else rest).extend(argv[position : position + taken])
+        position += taken
+    return front, rest
 
 
 def _length(word: str) -> int:
     """Return how many words a global option takes: 0 when *word* is none."""
-    if word in _FLAGS:
+    if word in _LONG_FLAGS:
         return 1
     if word in _LONG_WITH_VALUE or word in _SHORT_WITH_VALUE:
         return 2
-    name, equals, _ = word.partition("=")
-    if equals and name in _LONG_WITH_VALUE:
-        return 1
-    # -Hldap://…, -ojson: a value glued to its option
-    return 1 if word.startswith(_SHORT_WITH_VALUE) and not word.startswith("--") else 0
+    if word.startswith("--"):
+        name, equals, _ = word.partition("=")
+        return 1 if equals and name in _LONG_WITH_VALUE else 0
+    # -Hldap://…, -ojson: a value glued to its option; -nv: several flags in one word
+    flags = word[1:]
+    cluster = word.startswith("-") and flags and set(flags) <= _SHORT_FLAGS
+    return 1 if cluster or word.startswith(_SHORT_WITH_VALUE) else 0

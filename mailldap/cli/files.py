@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailldap.cli.run import Run, leave, run_of, warn, write
+from mailldap.cli.run import Run, can_answer, leave, run_of
+from mailldap.cli.stdio import say, warn
 from mailldap.errors import ConfigError, UsageError
 from mailldap.output.escape import visible
 
@@ -52,6 +52,7 @@ def generate(
     from mailldap.postfix.generate.generate import generate as make
 
     run = run_of(ctx)
+    run.no_ldif()
     wanted = next((known for known in files.KINDS if known == kind), None)
     if wanted is None:
         raise UsageError(f"{kind!r} cannot be generated", hint=f"one of {', '.join(files.KINDS)}")
@@ -110,8 +111,8 @@ def _show(run: Run, made: Sequence[GeneratedFile], kind: str) -> None:
         }
         for file in shown
     ]
-    text = "".join(file.content.decode("utf-8", "surrogateescape") for file in shown)
-    run.emit(form if kind == "all" else form[0], text)
+    text = "".join(str(f["content"]) for f in form)
+    run.emit(form if kind == "all" else form[0], _shown(text) if run.stdout.is_terminal else text)
     for file in made:
         if file not in shown:
             warn(f"{file.name} is written only with --dir DIR")
@@ -122,7 +123,7 @@ def _write(run: Run, directory: Path, made: Sequence[GeneratedFile], *, force: b
 
     plan = plan_write(directory, made)
     if run.options.dry_run:
-        run.emit({"version": 1, "diff": plan.diff()}, plan.diff())
+        run.emit({"version": 1, "diff": plan.diff()}, lambda: _shown(plan.diff()))
         return
     written = {str(path) for path in plan.apply(force=force)}
     for command in run_postmap(indexed_tables(plan)):
@@ -143,7 +144,7 @@ def _apply(run: Run, settings: Settings, directory: Path, deliver: str | None) -
 
     plan = plan_apply(directory, main_parameters(settings), master_services(settings, deliver))
     diff = plan.diff()
-    sys.stderr.write(diff)
+    say(_shown(diff))
     if run.options.dry_run or not diff:
         return
     backup = plan.apply()
@@ -162,6 +163,7 @@ def check(
     from mailldap.output.text import findings_text
 
     run = run_of(ctx)
+    run.no_ldif()
     _exists(directory)
     findings = find(directory)
     run.emit(findings_form(findings), lambda: findings_text(findings))
@@ -182,12 +184,13 @@ def fix(
     from mailldap.output.jsonform import findings_form
 
     run = run_of(ctx)
+    run.no_ldif()
     _exists(directory)
     plan = plan_fixes(directory, deliver=deliver)
     diff = plan.diff()
     if run.options.output == "text":
-        write("".join(f"{visible(line)}\n" for line in diff.splitlines()))
-    done = bool(diff) and not run.options.dry_run and _agreed(yes=yes)
+        run.write(_shown(diff))
+    done = bool(diff) and not run.options.dry_run and _agreed(run, yes=yes)
     if done:
         backup = plan.apply()
         warn(f"mended; the files as they were are in {backup}; then run: postfix reload")
@@ -201,13 +204,18 @@ def fix(
         run.emit({"version": 1, "diff": diff, "applied": done, "mended": mended, "left": left}, "")
 
 
-def _agreed(*, yes: bool) -> bool:
+def _agreed(run: Run, *, yes: bool) -> bool:
     """Return True when the files may be changed; asks where somebody can answer."""
     if yes:
         return True
-    if not sys.stdin.isatty():
+    if not can_answer():
         raise UsageError("the files would be changed as shown", hint="say --yes, or -n")
-    return typer.confirm("Change the files?", abort=True, err=True)
+    return run.agreed("Change the files?")
+
+
+def _shown(text: str) -> str:
+    """Return lines of files as a terminal cannot obey them."""
+    return "".join(f"{visible(line)}\n" for line in text.split("\n")[:-1])
 
 
 def _exists(directory: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,8 @@ from mailldap.cli.postfix_side import (
     simulator,
     table_context,
 )
-from mailldap.cli.run import Run, leave, run_of, warn, write
+from mailldap.cli.run import Run, leave, run_of
+from mailldap.cli.stdio import warn
 from mailldap.errors import ConfigError, UsageError
 from mailldap.output.escape import visible
 
@@ -53,28 +55,46 @@ def lookup(
     would generate where there is no Postfix.
     """
     run = run_of(ctx)
-    from mailldap.postfix.words import split_braced
-    from mailldap.tables.open import Lookup
-
-    chosen = config_directory(run, directory)
-    context = table_context(run, chosen, fold=not keep_case, version=version)
-    specs = [_typed(name) for name in tables or []]
-    if not specs:
-        specs = split_braced(context.parameter("virtual_alias_maps") or "")
+    run.no_ldif()
     bulk = keys == ["-"]
     if "-" in keys and not bulk:
         raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
-    if specs:
-        ask = Lookup(specs, context).get
-    elif chosen is None and run.settings.uris:
-        ask = run.connect().lookup
-    else:
-        raise ConfigError(
-            "no table is named, and virtual_alias_maps is empty",
-            hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
+    with ExitStack() as opened:
+        ask = _asker(
+            run, config_directory(run, directory), tables or [], opened, keep_case, version
         )
-    wanted = _stdin_keys() if bulk else iter(keys)
-    leave(_answers(run, ((key, ask(key)) for key in wanted), alone=len(keys) == 1 and not bulk))
+        wanted = _stdin_keys() if bulk else iter(keys)
+        alone = len(keys) == 1 and not bulk
+        status = _answers(run, ((key, ask(key)) for key in wanted), alone=alone)
+    leave(status)
+
+
+def _asker(
+    run: Run,
+    chosen: str | None,
+    tables: Sequence[str],
+    opened: ExitStack,
+    keep_case: bool,
+    version: str,
+) -> Callable[[str], Answer]:
+    """Return what answers for a key; *opened* closes what that needs."""
+    from mailldap.postfix.words import split_braced
+    from mailldap.tables.open import Lookup
+
+    context = table_context(run, chosen, fold=not keep_case, version=version)
+    specs = [_typed(name) for name in tables]
+    if not specs:
+        specs = split_braced(context.parameter("virtual_alias_maps") or "")
+    if specs:
+        lookup = Lookup(specs, context)
+        opened.callback(lookup.close)
+        return lookup.get
+    if chosen is None and run.settings.uris:
+        return opened.enter_context(run.connect()).lookup
+    raise ConfigError(
+        "no table is named, and virtual_alias_maps is empty",
+        hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
+    )
 
 
 def _typed(name: str) -> str:
@@ -85,6 +105,8 @@ def _typed(name: str) -> str:
 
 
 def _stdin_keys() -> Iterator[str]:
+    if sys.stdin is None:
+        raise UsageError("there is no stdin to read keys from")
     for line in sys.stdin.buffer:
         yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 
@@ -95,25 +117,30 @@ def _answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) ->
 
     found = failed = False
     forms = []
-    escape = visible if sys.stdout.isatty() else str
+    escape = visible if run.stdout.is_terminal else str
     text = run.options.output == "text"
     for key, answer in answers:
-        if isinstance(answer, Found):
-            found = True
-            if text:
-                value = escape(answer.value)
-                write(f"{value}\n" if alone else f"{escape(key)}\t{value}\n")
-        elif isinstance(answer, Failed):
-            failed = True
-            if text:
-                warn(f"{visible(key)}: {answer.message}")
+        found |= isinstance(answer, Found)
+        failed |= isinstance(answer, Failed)
         if not text:
             from mailldap.output.jsonform import lookup_form
 
             forms.append(lookup_form(key, answer))
+        elif isinstance(answer, Found):
+            value = escape(answer.value)
+            run.write(f"{value}\n" if alone else f"{escape(_as_printed(key))}\t{value}\n")
+            if run.stdout.gone:
+                break
+        elif isinstance(answer, Failed):
+            warn(f"{visible(key)}: {answer.message}")
     if not text:
         run.emit(forms[0] if alone else forms, "")
     return 75 if failed else 0 if found else 1
+
+
+def _as_printed(key: str) -> str:
+    """Return the key as postmap repeats it: to C it ends at a NUL."""
+    return key.partition("\0")[0]
 
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…")]
@@ -129,14 +156,15 @@ def resolve(
 ) -> None:
     """Follow mail through rewriting and alias expansion to its transport and next hop."""
     run = run_of(ctx)
-    postfix = _postfix(run, directory, version)
-    if len(addresses) == 1:
-        found = [postfix.resolve(addresses[0])]
-    else:
-        message = postfix.resolve_message(addresses)
-        found = list(message.each)
-        if any(r.outcome == "deliver" for r in found) and not message.together.recipients:
-            warn("one message to all of these would be refused: one recipient fails it for all")
+    run.no_ldif()
+    with _postfix(run, directory, version) as postfix:
+        if len(addresses) == 1:
+            found = [postfix.resolve(addresses[0])]
+        else:
+            message = postfix.resolve_message(addresses)
+            found = list(message.each)
+            if any(r.outcome == "deliver" for r in found) and not message.together.recipients:
+                warn("one message to all of these would be refused: one recipient fails it for all")
     leave(_resolutions(run, found, trace=trace))
 
 
@@ -150,17 +178,22 @@ def route(
 ) -> None:
     """Say class, transport and next hop of an address, without expanding it."""
     run = run_of(ctx)
-    postfix = _postfix(run, directory, version)
-    found = [postfix.route(address, sender) for address in addresses]
+    run.no_ldif()
+    with _postfix(run, directory, version) as postfix:
+        found = [postfix.route(address, sender) for address in addresses]
     leave(_resolutions(run, found, trace=trace))
 
 
-def _postfix(run: Run, directory: str | None, version: str) -> Simulator:
-    """Return the Postfix of ``-c`` or $MAIL_CONFIG, else the one that the settings describe."""
+@contextmanager
+def _postfix(run: Run, directory: str | None, version: str) -> Iterator[Simulator]:
+    """Open the Postfix of ``-c`` or $MAIL_CONFIG, else the one that the settings describe."""
     chosen = config_directory(run, directory)
-    if chosen is not None:
-        return simulator(run, chosen, version=version)
-    return run.connect().simulator
+    if chosen is None:
+        with run.connect() as mail:
+            yield mail.simulator
+    else:
+        with closing(simulator(run, chosen, version=version)) as postfix:
+            yield postfix
 
 
 def _resolutions(run: Run, found: list[Resolution], *, trace: bool) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailldap.cli.run import Run, warn
+from mailldap.cli.run import Run
+from mailldap.cli.stdio import warn
 from mailldap.errors import UsageError
 
 if TYPE_CHECKING:

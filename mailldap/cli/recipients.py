@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailldap.cli.run import Run, run_of
+from mailldap.cli.run import Run, can_answer, run_of
+from mailldap.cli.stdio import warn
 from mailldap.errors import UsageError
 from mailldap.output.escape import visible
 
 if TYPE_CHECKING:
     from mailldap.client import MailDirectory
+    from mailldap.ldap.entry import Entry
     from mailldap.provision.result import Result
 
 recipient = typer.Typer(no_args_is_help=True, help="Whole mailRecipient entries.")
@@ -33,18 +34,17 @@ def register(app: typer.Typer) -> None:
 
 
 def _done(run: Run, mail: MailDirectory, done: Sequence[Result]) -> None:
-    """Say what was done; with ``-n`` show the LDIF of what would be."""
+    """Say what was done, in LDIF the changes; with ``-n`` show the LDIF of what would be."""
     from mailldap.output.jsonform import results_form
     from mailldap.output.text import results_text
 
+    ldif = mail.changes_ldif()
     if not run.options.dry_run:
-        run.emit(results_form(done), lambda: results_text(done))
+        run.emit(results_form(done), lambda: results_text(done), ldif)
         return
-    ldif = mail.planned_ldif()
-    if run.options.output in {"text", "ldif"}:
-        run.emit(None, ldif, ldif)
-    else:
-        run.emit(results_form(done) | {"dry_run": True, "ldif": ldif}, "")
+    if not ldif:
+        warn("nothing would change")
+    run.emit(results_form(done) | {"dry_run": True, "ldif": ldif}, ldif, ldif)
 
 
 @recipient.command("add")
@@ -91,16 +91,22 @@ def recipient_list(ctx: typer.Context) -> None:
     from mailldap.ldap.entry import without_secrets
     from mailldap.ldap.ldif import format_entry
     from mailldap.output.jsonform import entry_form
-    from mailldap.output.text import entries_text
+    from mailldap.output.text import entry_row, table_text
 
     run = run_of(ctx)
     with run.connect() as mail:
-        entries = [without_secrets(entry) for entry in mail.recipients.entries()]
-    run.emit(
-        [entry_form(entry) for entry in entries],
-        lambda: entries_text(entries, color=sys.stdout.isatty()),
-        "".join(format_entry(entry) for entry in entries) if run.options.output == "ldif" else "",
-    )
+        entries = map(without_secrets, mail.recipients.entries())
+        if run.stdout.is_terminal and run.options.output == "text":
+            run.write(table_text(("uid", "addresses", "routing"), map(entry_row, entries)))
+        else:
+            run.emit_each(entries, entry_form, _row, format_entry)
+
+
+def _row(entry: Entry) -> str:
+    """Return one recipient as fields with tabs between them."""
+    from mailldap.output.text import entry_row
+
+    return "\t".join(map(visible, entry_row(entry))) + "\n"
 
 
 @recipient.command("set")
@@ -149,9 +155,9 @@ def recipient_remove(
     with run.connect() as mail:
         if not (yes or run.options.dry_run):
             entry = mail.recipients.entry(who)
-            if not sys.stdin.isatty():
+            if not can_answer():
                 raise UsageError(f"{entry.dn} would be removed", hint="say --yes")
-            typer.confirm(f"Remove {visible(entry.dn)}?", abort=True, err=True)
+            run.agreed(f"Remove {visible(entry.dn)}?")
         _done(run, mail, [mail.recipients.remove(who)])
 
 
@@ -194,7 +200,10 @@ def alias_list(
     """List addresses and their owners."""
     run = run_of(ctx)
     with run.connect() as mail:
-        _pairs(run, "address", mail.aliases.list(who))
+        if run.options.output == "ldif":
+            _ldif_of(run, mail.recipients.some(who), ("mail", "mailAlternateAddress"))
+        else:
+            _pairs(run, "address", mail.aliases.list(who))
 
 
 @routing.command("add")
@@ -229,13 +238,27 @@ def routing_list(
     """List recipients and where their mail goes."""
     run = run_of(ctx)
     with run.connect() as mail:
-        _pairs(run, "routing", mail.routing.list(who))
+        if run.options.output == "ldif":
+            _ldif_of(run, mail.recipients.some(who), ("mailRoutingAddress",))
+        else:
+            _pairs(run, "routing", mail.routing.list(who))
 
 
 def _pairs(run: Run, label: str, pairs: Iterable[tuple[str, str]]) -> None:
     """Print (value, DN) pairs."""
-    found = list(pairs)
-    run.emit(
-        [{"version": 1, label: value, "dn": dn} for value, dn in found],
-        lambda: "".join(f"{visible(value)}\t{visible(dn)}\n" for value, dn in found),
+    run.emit_each(
+        pairs,
+        lambda pair: {"version": 1, label: pair[0], "dn": pair[1]},
+        lambda pair: f"{visible(pair[0])}\t{visible(pair[1])}\n",
     )
+
+
+def _ldif_of(run: Run, entries: Iterable[Entry], names: Sequence[str]) -> None:
+    """Print the values of *names* as LDIF, one record an entry that has any."""
+    from mailldap.ldap.entry import Entry
+    from mailldap.ldap.ldif import format_entry
+
+    for entry in entries:
+        chosen = tuple((name, entry.values(name)) for name in names if name in entry)
+        if chosen:
+            run.write(format_entry(Entry(entry.dn, chosen)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
+from mailldap.cli.stdio import Output, say, warn
 from mailldap.errors import MailldapError, UsageError
 from mailldap.output.escape import visible
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mailldap.config.settings import Settings
 
 FORMATS = ("text", "json", "yaml", "ldif")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Run:
     def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
         self.options = options
         self.environment = environment
+        self.stdout = Output()
         self._settings: Settings | None = None
 
     @property
@@ -66,22 +69,41 @@ class Run:
 
     def secret(self, prompt: str) -> str:
         """Return a secret typed without echo; raises UsageError where nobody can type."""
-        if not sys.stdin.isatty():
+        if not can_answer():
             raise UsageError("nobody can type a password here", hint="use -y FILE")
         import getpass
 
         return getpass.getpass(prompt)
 
+    def agreed(self, question: str) -> bool:
+        """Ask a person on the terminal; anything but yes ends the command with status 1."""
+        self.stdout.flush()
+        return typer.confirm(question, abort=True, err=True)
+
     def connect(self, *, need_base: bool = True) -> MailDirectory:
         """Return the directory of the settings, opened; with ``-n`` one that only pretends."""
         from mailldap.client import MailDirectory
 
-        return MailDirectory.open(self.settings, dry_run=self.options.dry_run, need_base=need_base)
+        return MailDirectory.open(
+            self.settings,
+            dry_run=self.options.dry_run,
+            record=self.options.output == "ldif",
+            need_base=need_base,
+        )
 
     def talk(self, text: str) -> None:
         """Say something to the person on stderr, with ``-v`` only."""
         if self.options.verbose:
             warn(text)
+
+    def write(self, text: str) -> None:
+        """Write text to stdout that is as it should be. Raises OutputLost."""
+        self.stdout.write(text)
+
+    def no_ldif(self) -> None:
+        """Refuse ``-o ldif`` for a command that has none, before it does anything."""
+        if self.options.output == "ldif":
+            raise UsageError("this command has no LDIF output", hint="use -o json")
 
     def emit(self, form: Any, text: str | Callable[[], str], ldif: str | None = None) -> None:
         """Print a result in the chosen format.
@@ -91,41 +113,64 @@ class Run:
         """
         output = self.options.output
         if output == "text":
-            write(text if isinstance(text, str) else text())
+            self.write(text if isinstance(text, str) else text())
         elif output == "ldif":
             if ldif is None:
-                raise UsageError("this command has no LDIF output", hint="use -o json")
-            write(ldif)
+                self.no_ldif()
+            self.write(ldif or "")
         else:
-            from mailldap.output.jsonform import as_json, as_yaml
+            self.write(_data(output, form))
 
-            write(as_json(form) if output == "json" else as_yaml(form))
+    def emit_each(
+        self,
+        items: Iterable[_T],
+        form: Callable[[_T], Any],
+        text: Callable[[_T], str],
+        ldif: Callable[[_T], str] | None = None,
+    ) -> None:
+        """Print results as they arrive; in JSON and YAML one list when all are there.
 
+        Stops early when the reader of stdout has gone away.
+        """
+        output = self.options.output
+        if output in {"json", "yaml"}:
+            self.write(_data(output, [form(item) for item in items]))
+            return
+        if output == "ldif" and ldif is None:
+            self.no_ldif()
+        shape = ldif if output == "ldif" and ldif is not None else text
+        for item in items:
+            self.write(shape(item))
+            if self.stdout.gone:
+                return
 
-def write(text: str) -> None:
-    """Write to stdout as UTF-8, bytes kept as surrogates given back as they were."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+    def fail(self, error: MailldapError) -> int:
+        """Report *error* in the chosen format and return its exit status."""
+        output = self.options.output
+        if output in {"json", "yaml"}:
+            from mailldap.output.jsonform import error_form
 
+            self.write(_data(output, error_form(error)))
+        else:
+            self.complain(error)
+        return error.exit_status
 
-def warn(text: str) -> None:
-    """Write one line to stderr, harmless for a terminal."""
-    lines = "\n".join(visible(line) for line in text.split("\n"))
-    sys.stderr.write(f"mailldap: {lines}\n")
-
-
-def fail(error: MailldapError, output: str) -> int:
-    """Report *error* in the chosen format and return its exit status."""
-    if output in {"json", "yaml"}:
-        from mailldap.output.jsonform import as_json, as_yaml, error_form
-
-        write((as_json if output == "json" else as_yaml)(error_form(error)))
-    else:
+    def complain(self, error: MailldapError) -> None:
+        """Say on stderr what is wrong, and the way out."""
         warn(error.message)
         if error.hint:
-            sys.stderr.write(f"  {visible(error.hint)}\n")
-    return error.exit_status
+            say(f"  {visible(error.hint)}\n")
+
+
+def _data(output: str, form: Any) -> str:
+    from mailldap.output.jsonform import as_json, as_yaml
+
+    return as_json(form) if output == "json" else as_yaml(form)
+
+
+def can_answer() -> bool:
+    """Return whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def run_of(ctx: typer.Context) -> Run:

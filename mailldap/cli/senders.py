@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mailldap.cli.postfix_side import ConfigDirectory, config_directory, simulator
-from mailldap.cli.run import leave, run_of, warn
+from mailldap.cli.run import leave, run_of
+from mailldap.cli.stdio import warn
 from mailldap.output.escape import visible
 
 sender = typer.Typer(no_args_is_help=True, help="Who may send as whom.")

@@ -13,6 +13,7 @@ from mailldap.audit.finding import Finding
 from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
 from mailldap.ldap.entry import Entry
 from mailldap.output.escape import json_safe
+from mailldap.provision.bulk import ImportReport
 from mailldap.provision.result import Result
 from mailldap.simulate.result import Resolution, SenderOwners, SenderVerdict
 from mailldap.tables.base import Answer, Failed, Found, Probe
@@ -35,8 +36,7 @@ def as_yaml(form: Any) -> str:
     """Return *form* as YAML text."""
     import yaml
 
-    plain = json.loads(json.dumps(form).replace("\\ud", "\\\\ud"))  # YAML has no lone surrogates
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)
+    return yaml.safe_dump(form, sort_keys=False, allow_unicode=False)
 
 
 def one_or_list(forms: list[Form]) -> Form | list[Form]:
@@ -99,6 +99,23 @@ def results_form(results: Iterable[Result]) -> Form:
             }
             for r in results
         ],
+    }
+
+
+def import_form(name: str, report: ImportReport) -> Form:
+    """Return what an import did; *name* is the file's. ``line`` is where a record begins."""
+    return {
+        "version": VERSION,
+        "file": name,
+        "complete": report.complete,
+        "done": report.done,
+        "already": report.already,
+        "refused": [
+            {"line": r.line, "dn": r.change.dn, **error_form(r.error)["error"]}
+            for r in report.refused
+        ],
+        "faults": [error_form(fault)["error"] for fault in report.faults],
+        "stopped": report.stopped,
     }
 
 

@@ -6,7 +6,7 @@ lines of tab-separated fields.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mailldap.admin.protection import Protection
 from mailldap.admin.schema import SchemaReport
@@ -38,24 +38,17 @@ def entry_text(entry: Entry) -> str:
     return "".join(lines)
 
 
-def entries_text(entries: Sequence[Entry], *, color: bool) -> str:
-    """Return one row a recipient: uid, addresses, routing."""
-    rows = [
-        (
-            " ".join(entry.texts("uid")) or entry.dn,
-            ", ".join([*entry.texts("mail"), *entry.texts("mailAlternateAddress")]),
-            ", ".join(entry.texts("mailRoutingAddress")),
-        )
-        for entry in entries
-    ]
-    return rows_text(("uid", "addresses", "routing"), rows, color=color)
+def entry_row(entry: Entry) -> tuple[str, str, str]:
+    """Return uid (or DN), addresses and routing of a recipient, not escaped."""
+    return (
+        " ".join(entry.texts("uid")) or entry.dn,
+        ", ".join([*entry.texts("mail"), *entry.texts("mailAlternateAddress")]),
+        ", ".join(entry.texts("mailRoutingAddress")),
+    )
 
 
-def rows_text(header: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> str:
-    """Return *rows* as a table on a terminal (*color*), else as lines with tabs."""
-    escaped = [[visible(cell) for cell in row] for row in rows]
-    if not color:
-        return "".join("\t".join(row) + "\n" for row in escaped)
+def table_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return *rows*, escaped, as a table for the terminal; long cells are folded, not cut."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -63,8 +56,8 @@ def rows_text(header: Sequence[str], rows: Sequence[Sequence[str]], *, color: bo
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in header:
         table.add_column(name, overflow="fold")
-    for row in escaped:
-        table.add_row(*(Text(cell) for cell in row))  # Text: markup in data is not obeyed
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))  # markup in a Text is not obeyed
     console = Console(highlight=False)
     with console.capture() as capture:
         console.print(table)
@@ -117,11 +110,12 @@ def verdict_text(verdict: SenderVerdict) -> str:
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """Return each finding as ``file:line: severity: message [code]`` with its mend below."""
+    """Return each finding as ``file:line: severity: parameter: message [code]``, mend below."""
     lines = []
     for f in findings:
         where = f"{f.file}:{f.line}" if f.line else f.file or "directory"
-        lines.append(f"{visible(where)}: {f.severity}: {visible(f.message)} [{f.code}]\n")
+        about = f"{f.parameter}: " if f.parameter else ""
+        lines.append(f"{visible(where)}: {f.severity}: {visible(about + f.message)} [{f.code}]\n")
         if f.fix:
             lines.append(f"  mend: {visible(f.fix)}\n")
     return "".join(lines)

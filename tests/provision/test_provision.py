@@ -15,7 +15,7 @@ from mailldap.errors import (
 from mailldap.ldap.change import Add, Modify
 from mailldap.ldap.entry import Entry
 from mailldap.provision.aliases import add_aliases, list_aliases, move_alias, remove_aliases
-from mailldap.provision.dry_run import DryRun
+from mailldap.provision.journal import DryRun
 from mailldap.provision.recipients import (
     add_recipient,
     find_recipient,

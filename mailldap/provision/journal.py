@@ -1,0 +1,94 @@
+"""Writers that keep the changes: those that were made, or those that would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from mailldap.directory.base import Exclusive, Scope, Transactional, Writer
+from mailldap.errors import from_result
+from mailldap.ldap.change import Add, Change
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import Filter
+
+_ENTRY_EXISTS = 68
+
+
+class Recorder:
+    """Makes changes in a directory and keeps them in ``changes``, in their order.
+
+    It is a Writer; Exclusive and Transactional as far as the directory is.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.changes: list[Change] = []
+
+    @property
+    def uri(self) -> str:
+        """The URI of the directory."""
+        return self._writer.uri
+
+    @property
+    def base(self) -> str:
+        """The base of the directory."""
+        return self._writer.base
+
+    def search(
+        self,
+        base: str,
+        scope: Scope,
+        filter: Filter | str,  # noqa: A002  the name that every LDAP interface gives it
+        attributes: Sequence[str] = (),
+        *,
+        size_limit: int = 0,
+    ) -> Iterator[Entry]:
+        """Search the directory; see Reader.search."""
+        return self._writer.search(base, scope, filter, attributes, size_limit=size_limit)
+
+    def get(self, dn: str, attributes: Sequence[str] = ()) -> Entry | None:
+        """Read the directory; see Reader.get."""
+        return self._writer.get(dn, attributes)
+
+    def apply(self, change: Change) -> None:
+        """Make the change; see Writer.apply."""
+        self._writer.apply(change)
+        self.changes.append(change)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep other writers out where the directory can; see Exclusive."""
+        writer = self._writer
+        return writer.exclusive() if isinstance(writer, Exclusive) else nullcontext()
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether the directory has them; see Transactional."""
+        return isinstance(self._writer, Transactional) and self._writer.has_transactions
+
+    def apply_together(self, changes: Sequence[Change]) -> None:
+        """Make all the changes or none; see Transactional."""
+        assert isinstance(self._writer, Transactional)
+        self._writer.apply_together(changes)
+        self.changes += changes
+
+    def close(self) -> None:
+        """Close the directory."""
+        self._writer.close()
+
+
+class DryRun(Recorder):
+    """Reads from a directory and keeps what would be written to it; later reads do not see it."""
+
+    def apply(self, change: Change) -> None:
+        """Keep the change. Raises EntryExists for an entry that is there."""
+        if isinstance(change, Add) and self.get(change.dn, ("1.1",)) is not None:
+            raise from_result(_ENTRY_EXISTS)
+        self.changes.append(change)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Keep nobody out: nothing is written."""
+        return nullcontext()
+
+    def apply_together(self, changes: Sequence[Change]) -> None:
+        """Keep the changes."""
+        self.changes += changes
