@@ -13,7 +13,7 @@ from mailldap.directory import wire
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import run_transaction
 from mailldap.directory.wire import Result
-from mailldap.ldap.change import Change, Rename
+from mailldap.ldap.change import Add, Change, Modify, Rename
 
 #: OpenLDAP closes a connection that has more than 100 requests pending (slapd.conf(5),
 #: conn_max_pending).
@@ -37,6 +37,31 @@ def independent(changes: Sequence[Change]) -> bool:
     return all(dn.partition(",")[2] not in names for dn in names)
 
 
+def first_use(changes: Sequence[Change], used: set[str]) -> int:
+    """Return how many of *changes* to make before no attribute in them is new, and note them.
+
+    slapd's mdb numbers an attribute when an entry first has it. In a transaction that is then
+    aborted it keeps the number and loses what it stands for, and entries written later cannot be
+    read again. So an attribute is used outside of transactions first; *used* are those that were.
+    """
+    count = 0
+    for index, change in enumerate(changes):
+        new = _attributes(change) - used
+        if new:
+            used |= new
+            count = index + 1
+    return count
+
+
+def _attributes(change: Change) -> set[str]:
+    match change:
+        case Add(entry):
+            return {name.lower() for name, _ in entry}
+        case Modify(_, mods):
+            return {mod.attribute.lower() for mod in mods}
+    return set()
+
+
 def make_batch(
     channel: Channel,
     changes: Sequence[Change],
@@ -50,7 +75,8 @@ def make_batch(
     Changes that depend on each other are made one by one. Raises ApiError.
     """
     operations = [wire.change(change) for change in changes]
-    if transactions:
+    apart = independent(changes)
+    if transactions and apart and len(changes) > 1:
         outcome = run_transaction(channel, operations, deadline())
         if not outcome.result.code:
             return [outcome.result] * len(changes)
@@ -60,7 +86,7 @@ def make_batch(
             before = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
             return before if before[-1].code else [*before, outcome.result]
         # The server does not tell which one it was: one after the other shows it.
-    return _stream(channel, operations, deadline, WINDOW if independent(changes) else 1)
+    return _stream(channel, operations, deadline, WINDOW if apart else 1)
 
 
 def _stream(

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mailldap.directory import wire
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
-from mailldap.directory.bulk_write import make_batch
+from mailldap.directory.bulk_write import first_use, make_batch
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import Answer, run_search, run_transaction
 from mailldap.directory.paging import PagedSearch
 from mailldap.directory.uri import ServerUri
-from mailldap.directory.wire import Control, paged
+from mailldap.directory.wire import Control, Result, paged
 from mailldap.errors import (
     ApiError,
     ConfigError,
@@ -146,6 +146,7 @@ class LdapServer:
         self._hops = 0
         self._providers: dict[str, LdapServer] = {}
         self._provider_in_use: LdapServer | None = None
+        self._attributes_used: set[str] = set()
 
     @property
     def uri(self) -> str:
@@ -392,10 +393,17 @@ class LdapServer:
         if self._provider_in_use is not None:
             return self._provider_in_use.apply_batch(changes)
         transactions = self.has_transactions
-        results = self._ask(
-            lambda c: make_batch(c.channel, changes, self._deadline, transactions=transactions),
-            repeat=False,
-        )
+        alone = first_use(changes, self._attributes_used) if transactions else 0
+
+        def make(connection: _Connection) -> list[Result]:
+            channel = connection.channel
+            results = make_batch(channel, changes[:alone], self._deadline, transactions=False)
+            if results and results[-1].code:
+                return results
+            rest = changes[alone:]
+            return results + make_batch(channel, rest, self._deadline, transactions=transactions)
+
+        results = self._ask(make, repeat=False)
         outcomes = [from_result(r.code, r.text, r.referral) if r.code else None for r in results]
         if outcomes and isinstance(outcomes[0], ReferralReceived):
             self._follow(outcomes[0], LdapServer.connect)
