@@ -16,7 +16,7 @@ from mailldap.errors import ConfigError
 from mailldap.postfix.expand import MacroError, compatibility_level, expand
 from mailldap.postfix.host import Host, Interface, networks, this_host
 from mailldap.postfix.lines import LogicalLine, decode, logical_lines
-from mailldap.postfix.parameters import default_of
+from mailldap.postfix.parameters import RAW, default_of
 from mailldap.postfix.words import (
     SPACE,
     c_string,
@@ -163,13 +163,14 @@ class MainCf:
     def lookup(self, name: str) -> str | None:
         """Return the expanded value, or None where the parameter is neither set nor known.
 
+        The few parameters that daemons expand in their own way come as written.
         Raises ConfigError for a value that Postfix cannot expand.
         """
         if name not in self._expanded:
             raw = self.raw(name)
             if raw is None:
                 return None
-            self._expanded[name] = self._expand(raw, name) if "$" in raw else raw
+            self._expanded[name] = self._expand(raw, name) if name not in RAW else raw
         return self._expanded[name]
 
     def get(self, name: str) -> str:

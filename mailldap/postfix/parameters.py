@@ -17,6 +17,21 @@ MACHINE_DEPENDENT = frozenset(
     {"config_directory", "mydomain", "myhostname", "mynetworks", "process_id"}
 )
 
+#: Parameters whose ``$name`` references the daemons expand themselves, with values of their own.
+RAW = frozenset(
+    {
+        "command_execution_directory",
+        "default_rbl_reply",
+        "forward_path",
+        "luser_relay",
+        "mailbox_command",
+        "postscreen_expansion_filter",
+        "postscreen_reject_footer",
+        "smtpd_expansion_filter",
+        "smtpd_reject_footer",
+    }
+)
+
 #: ``TRANSPORT_suffix`` parameters exist for every service of master.cf (postconf(5)); the longer
 #: of two suffixes that fit comes first.
 PER_TRANSPORT = (

@@ -9,7 +9,18 @@ BASE = "dc=example,dc=com"
 NAMES = ["alice", "bob", "carol", "Dave.Mixed", "eve+x", "o'neil", "a*b", "(p)", "b\\s", "x y"]
 DOMAINS = ["example.com", "EXAMPLE.com", "sub.example.com", "gmail.com", "a.b.c.example.org", "x"]
 UNICODE = ["jürgen@example.com", "straße@example.com", "ÉCOLE@example.com", "İx@example.com"]
-TEXTS = ["plain", "two words", "a,b", "100%s", "%u@%d", "trailing ", "x@", "@y.example", "a@b@c.d", "grün"]
+TEXTS = [
+    "plain",
+    "two words",
+    "a,b",
+    "100%s",
+    "%u@%d",
+    "trailing ",
+    "x@",
+    "@y.example",
+    "a@b@c.d",
+    "grün",
+]
 ATTRIBUTES = ["mail", "mailRoutingAddress", "mailAlternateAddress", "description", "uid", "cn"]
 BINARY = [b"", b"abc", b"nul\0cut", b"\xff\xfe", b"two\nlines", "é@x.y".encode()]
 
@@ -55,7 +66,9 @@ def directory(rng: random.Random, uri: str) -> bytes:
                 values = {pools[name]() for _ in range(many)}
                 folded: dict[object, object] = {}
                 for value in sorted(values, key=repr):
-                    normal = value if isinstance(value, bytes) else " ".join(value.casefold().split())
+                    normal = (
+                        value if isinstance(value, bytes) else " ".join(value.casefold().split())
+                    )
                     folded.setdefault(normal, value)
                 lines += [ldif_line(name, v) for v in folded.values()]
         parts.append("".join(lines))
@@ -80,18 +93,41 @@ def directory(rng: random.Random, uri: str) -> bytes:
 
 
 def url(rng: random.Random, uri: str) -> str:
-    base = rng.choice([BASE, f"ou=People,{BASE}", f"ou=nowhere,{BASE}", "", f"uid=u1,ou=People,{BASE}"])
-    attributes = rng.choice(["", "mail", "mail,description", "cn", "MAIL", "description;lang-en", "*"])
-    scope = rng.choice(["", "sub", "one", "base", "SUB", "subtree", "bad"][: 7 if rng.random() < 0.1 else 6])
+    base = rng.choice(
+        [BASE, f"ou=People,{BASE}", f"ou=nowhere,{BASE}", "", f"uid=u1,ou=People,{BASE}"]
+    )
+    attributes = rng.choice(
+        ["", "mail", "mail,description", "cn", "MAIL", "description;lang-en", "*"]
+    )
+    scope = rng.choice(
+        ["", "sub", "one", "base", "SUB", "subtree", "bad"][: 7 if rng.random() < 0.1 else 6]
+    )
     query = rng.choice(
-        ["(mail=*)", "(uid=u1)", "(|(uid=u1)(uid=u2))", "", "uid=u3", "(uid=u1", "(uid=u*)", "(cn=c2)"][
-            : 8 if rng.random() < 0.2 else 4
-        ]
+        [
+            "(mail=*)",
+            "(uid=u1)",
+            "(|(uid=u1)(uid=u2))",
+            "",
+            "uid=u3",
+            "(uid=u1",
+            "(uid=u*)",
+            "(cn=c2)",
+        ][: 8 if rng.random() < 0.2 else 4]
     )
     head = rng.choice([uri, "ldap://", "ldap://elsewhere.example:1", "ldaps://x", "LDAP://"])
     text = f"{head}/{base}?{attributes}?{scope}?{query}"
     if rng.random() < 0.1:
-        text = rng.choice([f"<{text}>", f"<{text}", f"URL:{text}", f"{text}?x", f"{text}??", f"{head}", f"{head}/{base}"])
+        text = rng.choice(
+            [
+                f"<{text}>",
+                f"<{text}",
+                f"URL:{text}",
+                f"{text}?x",
+                f"{text}??",
+                f"{head}",
+                f"{head}/{base}",
+            ]
+        )
     return text.rstrip("?") if rng.random() < 0.5 else text
 
 
@@ -121,7 +157,16 @@ LISTS = [
     "description;lang-en", "description", "audio", "*", "", "rfc822Mailbox", "name", "entryDN", "unknownAttribute",
     "mailRoutingAddress,description , mailAlternateAddress", "uid", "0.9.2342.19200300.100.1.3", "member", "cn",
 ]  # fmt: skip
-SPECIALS = ["", "", "member", "seeAlso", "labeledURI", "member, seeAlso", "labeledURI member seeAlso", "description"]
+SPECIALS = [
+    "",
+    "",
+    "member",
+    "seeAlso",
+    "labeledURI",
+    "member, seeAlso",
+    "labeledURI member seeAlso",
+    "description",
+]
 DOMAIN_LISTS = ["example.com", "example.com, gmail.com", "!gmail.com, example.com", "EXAMPLE.COM", ".example.com",
                 "inline:{example.com=x}", "{dir}/domains", "!{dir}/domains", "example.com # x", "example.com #", "static:y",
                 "regexp:{{/^.*com$/ x}}"]  # fmt: skip
@@ -146,7 +191,11 @@ def settings(rng: random.Random) -> dict[str, str]:
     sometimes("special_result_attribute", 0.35, SPECIALS)
     sometimes("leaf_result_attribute", 0.15, LISTS)
     sometimes("terminal_result_attribute", 0.15, LISTS)
-    sometimes("scope", 0.3, ["sub", "one", "base", "SUB", "One", "sub"] + (["subtree"] if rng.random() < 0.2 else []))
+    sometimes(
+        "scope",
+        0.3,
+        ["sub", "one", "base", "SUB", "One", "sub"] + (["subtree"] if rng.random() < 0.2 else []),
+    )
     sometimes("size_limit", 0.15, NUMBERS)
     sometimes("expansion_limit", 0.15, NUMBERS)
     sometimes("recursion_limit", 0.15, NUMBERS[1:])
@@ -200,7 +249,11 @@ def file_text(rng: random.Random, values: dict[str, str], prefix: str = "") -> s
             line += rng.choice(["   ", "\r", "\t"])
         lines.append(line)
         if rng.random() < 0.03:
-            lines.append(rng.choice(["", "# comment", "   # indented", "unknown = 1", f"{prefix}{name} = {value}"]))
+            lines.append(
+                rng.choice(
+                    ["", "# comment", "   # indented", "unknown = 1", f"{prefix}{name} = {value}"]
+                )
+            )
         if rng.random() < 0.02:
             lines.append(f"{prefix}{name} = {rng.choice(['x', value + ' ', '1'])}")
         if rng.random() < 0.01:
@@ -249,5 +302,14 @@ def case(rng: random.Random, name: str) -> Case:
     if rng.random() < 0.05:
         maps = [*maps, "static:last"]
     if rng.random() < 0.05:
-        maps = [rng.choice(["unionmap:{static:u,%s}", "pipemap:{%s,inline:{x=y}}", "pipemap:{inline:{u1=alice@example.com},%s}"]) % maps[-1]]
+        maps = [
+            rng.choice(
+                [
+                    "unionmap:{static:u,%s}",
+                    "pipemap:{%s,inline:{x=y}}",
+                    "pipemap:{inline:{u1=alice@example.com},%s}",
+                ]
+            )
+            % maps[-1]
+        ]
     return Case(name, keys(rng), maps, files, main, fold=rng.random() > 0.1)

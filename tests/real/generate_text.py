@@ -16,7 +16,9 @@ FLAGS = ["", "", "", "i", "m", "x", "im", "q", "s", "A", "E", "U", "X", "ii"]
 
 
 def pattern(rng: random.Random, *, kind: str) -> str:
-    body = "".join(rng.choice(PIECES[:28] if rng.random() < 0.8 else PIECES) for _ in range(rng.randint(1, 4)))
+    body = "".join(
+        rng.choice(PIECES[:28] if rng.random() < 0.8 else PIECES) for _ in range(rng.randint(1, 4))
+    )
     delimiter = rng.choice(["/", "/", "/", "!", "|", ",", "%"])
     flags = rng.choice(FLAGS[:6] if rng.random() < 0.8 else FLAGS) if rng.random() < 0.4 else ""
     negation = rng.choice(["", "", "", "!", "!!", "! "])
@@ -39,13 +41,21 @@ def rules(rng: random.Random, kind: str) -> list[str]:
         subject = network(rng) if kind == "cidr" else pattern(rng, kind=kind)
         chance = rng.random()
         if chance < 0.15:
-            lines.append(f"{rng.choice(['if', 'IF', 'If '])}{rng.choice([' ', '', '  '])}{subject}{rng.choice(['', '', ' extra'])}")
+            lines.append(
+                f"{rng.choice(['if', 'IF', 'If '])}{rng.choice([' ', '', '  '])}{subject}{rng.choice(['', '', ' extra'])}"
+            )
         elif chance < 0.3:
             lines.append(rng.choice(["endif", "ENDIF", "endif ", "endif x", "endifx", "Endif"]))
         elif chance < 0.33:
-            lines.append(rng.choice(["# comment", "", "word", "   continued $1", "!", "/", "ifx", "if", "if !"]))
+            lines.append(
+                rng.choice(
+                    ["# comment", "", "word", "   continued $1", "!", "/", "ifx", "if", "if !"]
+                )
+            )
         else:
-            lines.append(f"{subject}{rng.choice([' ', chr(9), '   ', ''])}{rng.choice(VALUES) if rng.random() < 0.95 else ''}")
+            lines.append(
+                f"{subject}{rng.choice([' ', chr(9), '   ', ''])}{rng.choice(VALUES) if rng.random() < 0.95 else ''}"
+            )
     return lines
 
 
@@ -57,7 +67,22 @@ def text_lines(rng: random.Random) -> list[str]:
         if chance < 0.75:
             lines.append(f"{key}{rng.choice([' ', chr(9), '    ', chr(11)])}{rng.choice(VALUES)}")
         elif chance < 0.85:
-            lines.append(rng.choice(["   continued", "# comment", "", "  # comment", "\tx", "\r", "lonely", '"open quote value', "k\\", "key: value"]))
+            lines.append(
+                rng.choice(
+                    [
+                        "   continued",
+                        "# comment",
+                        "",
+                        "  # comment",
+                        "\tx",
+                        "\r",
+                        "lonely",
+                        '"open quote value',
+                        "k\\",
+                        "key: value",
+                    ]
+                )
+            )
         else:
             lines.append(f"{key.upper()} {rng.choice(VALUES)}{rng.choice(['', chr(13), ' '])}")
     return lines
@@ -66,7 +91,11 @@ def text_lines(rng: random.Random) -> list[str]:
 def braces(rng: random.Random, lines: list[str]) -> str:
     items = [f"{{{rng.choice(['', ' '])}{line}{rng.choice(['', ' '])}}}" for line in lines]
     text = "{" + rng.choice([" ", ", ", ","]).join(items) + "}"
-    return text if rng.random() > 0.05 else rng.choice([text[:-1], text + "x", text.replace("}", "", 1), text + "}"])
+    return (
+        text
+        if rng.random() > 0.05
+        else rng.choice([text[:-1], text + "x", text.replace("}", "", 1), text + "}"])
+    )
 
 
 def inline(rng: random.Random) -> str:
@@ -76,10 +105,14 @@ def inline(rng: random.Random) -> str:
         item = f"{key}{rng.choice(['=', ' = ', '= '])}{value}"
         items.append(f"{{{item}}}" if rng.random() < 0.7 else item)
     text = "{" + rng.choice([" ", ", ", ","]).join(items) + "}"
-    return text if rng.random() > 0.05 else rng.choice([text[:-1], text + "x", text[1:], "{ }", "{}"])
+    return (
+        text if rng.random() > 0.05 else rng.choice([text[:-1], text + "x", text[1:], "{ }", "{}"])
+    )
 
 
-def map_spec(rng: random.Random, files: dict[str, str], databases: list[str], depth: int = 0) -> str:
+def map_spec(
+    rng: random.Random, files: dict[str, str], databases: list[str], depth: int = 0
+) -> str:
     kinds = ["texthash", "texthash", "hash", "btree", "lmdb", "cdb", "regexp", "regexp", "pcre", "pcre", "cidr", "inline", "static", "fail",
              "union", "pipe", "odd", "proxied"]  # fmt: skip
     kind = rng.choice(kinds if depth == 0 else kinds[:14])
@@ -99,14 +132,29 @@ def map_spec(rng: random.Random, files: dict[str, str], databases: list[str], de
     if kind == "inline":
         return f"inline:{inline(rng)}"
     if kind == "static":
-        return rng.choice(["static:x", "static:{a b}", "static:{a", "static:{ a, b }", "static:a b", "static:é", "static:{}", "static:{a}b"])
+        return rng.choice(
+            [
+                "static:x",
+                "static:{a b}",
+                "static:{a",
+                "static:{ a, b }",
+                "static:a b",
+                "static:é",
+                "static:{}",
+                "static:{a}b",
+            ]
+        )
     if kind == "fail":
         return "fail:x"
     if kind == "union":
         inner = [map_spec(rng, files, databases, 1) for _ in range(rng.randint(1, 3))]
-        return rng.choice(["unionmap:{%s}", "unionmap:{ %s }", "unionmap:{%s"][: 3 if rng.random() < 0.1 else 2]) % ", ".join(inner)
+        return rng.choice(
+            ["unionmap:{%s}", "unionmap:{ %s }", "unionmap:{%s"][: 3 if rng.random() < 0.1 else 2]
+        ) % ", ".join(inner)
     if kind == "pipe":
-        return "pipemap:{%s}" % " ".join(map_spec(rng, files, databases, 1) for _ in range(rng.randint(1, 3)))
+        return "pipemap:{%s}" % " ".join(
+            map_spec(rng, files, databases, 1) for _ in range(rng.randint(1, 3))
+        )
     if kind == "proxied":
         return "static:proxied"
     return rng.choice(["LDAP:x", "nosuch:x", "static:", ":x", "texthash:/nonexistent", "regexp:/nonexistent", "cidr:{x}", "unionmap:{static:a,b}",
@@ -119,4 +167,12 @@ def case(rng: random.Random, name: str) -> Case:
     specs = [map_spec(rng, files, databases) for _ in range(rng.choice([1, 1, 1, 2]))]
     keys = list(dict.fromkeys(rng.sample(KEYS, rng.randint(3, 9))))
     level = rng.choice(["3.6", "3.6", "0"])
-    return Case(name, keys, specs, files, f"compatibility_level = {level}\n", fold=rng.random() > 0.15, databases=databases)
+    return Case(
+        name,
+        keys,
+        specs,
+        files,
+        f"compatibility_level = {level}\n",
+        fold=rng.random() > 0.15,
+        databases=databases,
+    )

@@ -212,7 +212,9 @@ def real_result(case: Case, raw: dict) -> Result:
     answers = raw["single"]
     answers += answers[-1:] * (len(case.keys) - len(answers))
     for key, (code, out, err) in zip(case.keys, answers, strict=True):
-        fatal = [w for w in err.split("\npostmap: ") if w.startswith(("postmap: fatal: ", "fatal: "))]
+        fatal = [
+            w for w in err.split("\npostmap: ") if w.startswith(("postmap: fatal: ", "fatal: "))
+        ]
         assert "panic:" not in err, err
         if code == 0:
             outcomes[key] = Outcome("found", out[:-1])
@@ -222,7 +224,9 @@ def real_result(case: Case, raw: dict) -> Result:
             last = fatal[-1].strip()
             outcomes[key] = Outcome("config-error" if last.endswith("query error") else "error")
         else:
-            outcomes[key] = Outcome("fatal", fatal[-1].strip().removeprefix("postmap: ").removeprefix("fatal: "))
+            outcomes[key] = Outcome(
+                "fatal", fatal[-1].strip().removeprefix("postmap: ").removeprefix("fatal: ")
+            )
         warnings.append(warnings_of(err))
     return Result(outcomes, warnings)
 
@@ -250,7 +254,12 @@ def differences_of(case: Case, real: Result, ours: Result) -> list[str]:
     if found or not case.warnings:
         return found
     pairs = (
-        [(sorted(set(real.warnings[0])), sorted({clean(w) for heard in ours.warnings for w in heard}))]
+        [
+            (
+                sorted(set(real.warnings[0])),
+                sorted({clean(w) for heard in ours.warnings for w in heard}),
+            )
+        ]
         if real.batched
         else list(zip(real.warnings, ours.warnings, strict=True))
     )
@@ -263,7 +272,9 @@ def differences_of(case: Case, real: Result, ours: Result) -> list[str]:
             only_real = [w for w in r if w not in shown]
             only_ours = [w for w in shown if w not in r]
             what = "" if real.batched else repr(key)
-            found.append(f"{what} only real warns {only_real}, only ours {only_ours} (or in another order)")
+            found.append(
+                f"{what} only real warns {only_real}, only ours {only_ours} (or in another order)"
+            )
     return found
 
 
