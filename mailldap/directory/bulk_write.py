@@ -38,22 +38,24 @@ def independent(changes: Sequence[Change]) -> bool:
 
 
 def first_use(changes: Sequence[Change], used: set[str]) -> int:
-    """Return how many of *changes* to make before no attribute in them is new, and note them.
+    """Return how many of *changes* to make before no attribute in them is new to *used*.
 
     slapd's mdb numbers an attribute when an entry first has it. In a transaction that is then
     aborted it keeps the number and loses what it stands for, and entries written later cannot be
-    read again. So an attribute is used outside of transactions first; *used* are those that were.
+    read again. So an attribute is used outside of transactions first.
     """
     count = 0
+    seen = set(used)
     for index, change in enumerate(changes):
-        new = _attributes(change) - used
+        new = attributes_of(change) - seen
         if new:
-            used |= new
+            seen |= new
             count = index + 1
     return count
 
 
-def _attributes(change: Change) -> set[str]:
+def attributes_of(change: Change) -> set[str]:
+    """Return the attributes that *change* writes, in lower case."""
     match change:
         case Add(entry):
             return {name.lower() for name, _ in entry}

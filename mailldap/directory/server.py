@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mailldap.directory import wire
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
-from mailldap.directory.bulk_write import first_use, make_batch
+from mailldap.directory.bulk_write import attributes_of, first_use, make_batch
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import Answer, run_search, run_transaction
 from mailldap.directory.paging import PagedSearch
@@ -398,6 +398,9 @@ class LdapServer:
         def make(connection: _Connection) -> list[Result]:
             channel = connection.channel
             results = make_batch(channel, changes[:alone], self._deadline, transactions=False)
+            for change, result in zip(changes, results, strict=False):
+                if not result.code:
+                    self._attributes_used |= attributes_of(change)
             if results and results[-1].code:
                 return results
             rest = changes[alone:]

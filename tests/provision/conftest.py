@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from mailldap.directory.ldif_file import LdifDirectory
 from mailldap.directory.memory import MemoryDirectory
-
 from mailldap.ldap.entry import Entry
 
 BASE = "dc=example,dc=com"

@@ -1,0 +1,179 @@
+"""Import: everything the file says, or a report of what is missing; a second run finishes."""
+
+import io
+
+import pytest
+
+import mailldap
+from mailldap.directory.bulk_write import independent
+from mailldap.errors import CouldNotAsk
+from mailldap.ldap.change import Add, Delete, Rename
+from mailldap.ldap.entry import Entry
+from mailldap.provision import bulk
+from mailldap.provision.bulk import BATCH, import_ldif
+from mailldap.provision.find import recipients
+
+PEOPLE = "ou=People,dc=example,dc=com"
+
+
+def record(uid: str, **more: str) -> str:
+    lines = {
+        "uid": uid,
+        "mail": f"{uid}@example.com",
+        "mailRoutingAddress": f"{uid}@mail1.internal",
+    }
+    lines |= more
+    return (
+        f"dn: uid={uid},{PEOPLE}\nobjectClass: account\nobjectClass: mailRecipient\n"
+        + "".join(f"{name}: {value}\n" for name, value in lines.items())
+        + "\n"
+    )
+
+
+def run(writer, text: str, **options):
+    return import_ldif(writer, io.BytesIO(text.encode()), "x.ldif", **options)
+
+
+@pytest.fixture
+def slapd_writer(slapd):
+    slapd.reset(None)
+    with mailldap.connect(
+        slapd.uri, base=slapd.base, bind_dn=slapd.admin_dn, password=slapd.admin_password
+    ) as mail:
+        yield mail.directory
+
+
+@pytest.fixture(params=["memory", "ldif", "slapd", "slapd without transactions"])
+def target(request: pytest.FixtureRequest, monkeypatch):
+    """Every kind of directory; `writer` is parametrized itself, so each is asked for by name."""
+    if not request.param.startswith("slapd"):
+        from mailldap.directory.ldif_file import LdifDirectory
+        from mailldap.directory.memory import MemoryDirectory
+        from tests.provision.conftest import BASE, LDIF, TREE
+
+        if request.param == "memory":
+            return MemoryDirectory(TREE, base=BASE)
+        path = request.getfixturevalue("tmp_path") / "directory.ldif"
+        path.write_text(LDIF)
+        return LdifDirectory(path)
+    writer = request.getfixturevalue("slapd_writer")
+    if "without" in request.param:
+        monkeypatch.setattr(type(writer), "has_transactions", False)
+    return writer
+
+
+def count(writer) -> int:
+    return sum(1 for _ in recipients(writer))
+
+
+def test_all_of_it_and_again(target) -> None:
+    text = "".join(record(f"u{n}") for n in range(BATCH + 50))
+    seen = []
+    report = run(target, text, progress=lambda r, size: seen.append((r.done, size)))
+    assert (report.done, report.already, report.complete) == (BATCH + 50, 0, True)
+    assert seen[-1] == (BATCH + 50, len(text))
+    assert count(target) == BATCH + 50
+    again = run(target, text)
+    assert (again.done, again.already, again.complete) == (0, BATCH + 50, True)
+
+
+def test_a_refused_entry_is_named_and_stops_the_import(target) -> None:
+    text = record("a") + record("bad", nonsense="x") + record("b")
+    report = run(target, text)
+    assert report.stopped
+    assert not report.complete
+    assert [refused.line for refused in report.refused] == [8]
+    assert report.refused[0].change.dn == f"uid=bad,{PEOPLE}"
+    assert target.get(f"uid=a,{PEOPLE}") is not None
+    assert target.get(f"uid=bad,{PEOPLE}") is None
+
+
+def test_an_import_can_go_on_past_refusals(target) -> None:
+    broken = [0, 7, 8, 30, 59]
+    text = "".join(record(f"u{n}", **({"nonsense": "x"} if n in broken else {})) for n in range(60))
+    report = run(target, text, go_on=True)
+    assert not report.stopped
+    assert report.done == 60 - len(broken)
+    lines = text.split("\n")
+    assert [lines[r.line - 1] for r in report.refused] == [f"dn: uid=u{n},{PEOPLE}" for n in broken]
+    assert count(target) == 60 - len(broken)
+
+
+def test_an_entry_that_differs_is_refused_not_overwritten(target) -> None:
+    run(target, record("a"))
+    report = run(target, record("a", mailQuota="5") + record("b"), go_on=True)
+    assert [r.error.code for r in report.refused] == ["entry-exists"]
+    assert report.done == 1
+    assert target.get(f"uid=a,{PEOPLE}").values("mailQuota") == ()
+
+
+def test_change_records_in_their_order_and_again(target) -> None:
+    text = record("a") + (
+        f"dn: uid=a,{PEOPLE}\nchangetype: modify\nadd: mail\nmail: x@example.com\n-\n"
+        f"delete: mail\nmail: a@example.com\n-\n\n"
+        f"dn: uid=a,{PEOPLE}\nchangetype: modrdn\nnewrdn: uid=z\ndeleteoldrdn: 1\n\n"
+        f"dn: ou=Sub,{PEOPLE}\nobjectClass: organizationalUnit\nou: Sub\n\n"
+        f"dn: uid=k,ou=Sub,{PEOPLE}\nobjectClass: account\nuid: k\n\n"
+        f"dn: uid=k,ou=Sub,{PEOPLE}\nchangetype: delete\n\n"
+    )
+    report = run(target, text)
+    assert (report.done, report.complete) == (6, True)
+    assert target.get(f"uid=z,{PEOPLE}").texts("mail") == ("x@example.com",)
+    changes_only = text[len(record("a")) :]
+    again = run(
+        target,
+        changes_only.replace(
+            f"dn: uid=a,{PEOPLE}\nchangetype: modify", f"dn: uid=z,{PEOPLE}\nchangetype: modify"
+        ),
+    )
+    assert again.complete
+
+
+def test_a_fault_anywhere_in_a_file_keeps_all_of_it_out(target) -> None:
+    text = record("a") + "dn: uid=b\nmail:: !!!\n\n" + record("c") + "nonsense\n\n"
+    report = run(target, text)
+    assert {fault.line for fault in report.faults} == {9, 18}
+    assert count(target) == 0
+    report = run(target, text, go_on=True)
+    assert report.done == 2
+    assert not report.complete
+
+
+def test_a_pipe_is_read_once_up_to_its_first_fault(target) -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    text = record("a") + "nonsense\n\n" + record("c")
+    report = import_ldif(target, Pipe(text.encode()), "stdin")
+    assert report.stopped
+    assert {fault.line for fault in report.faults} == {8}
+    assert target.get(f"uid=c,{PEOPLE}") is None
+
+
+def test_killed_at_any_moment_a_second_run_finishes(target, monkeypatch) -> None:
+    monkeypatch.setattr(bulk, "BATCH", 10)
+    text = "".join(record(f"u{n}") for n in range(35))
+
+    def die(report, _size) -> None:
+        if report.done >= 20:
+            raise CouldNotAsk("killed")
+
+    with pytest.raises(CouldNotAsk):
+        run(target, text, progress=die)
+    report = run(target, text)
+    assert report.complete
+    assert report.done + report.already == 35
+    assert count(target) == 35
+
+
+def test_changes_that_depend_on_each_other_are_told_apart() -> None:
+    def add(dn: str) -> Add:
+        return Add(Entry(dn, ()))
+
+    assert independent([add("uid=a,ou=x"), add("uid=b,ou=x"), Delete("uid=c,ou=x")])
+    assert not independent([add("uid=a,ou=x"), add("uid=A,OU=X")])
+    assert not independent([add("ou=x"), add("uid=a,ou=X")])
+    assert not independent([add("uid=a, ou=x")])
+    assert not independent([add("uid=a\\,b,ou=x")])
+    assert not independent([Rename("uid=a,ou=x", "uid=b")])
