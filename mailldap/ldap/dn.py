@@ -20,7 +20,8 @@ _TYPE = re.compile(
 )
 _STRING = re.compile(r'(?:[^\\,;+"<>\x00]|\\[\\,;+"<>= \t\r\n#]|\\[0-9A-Fa-f]{2})*')
 _QUOTED = re.compile(rf'"((?:[^"\\\x00]|\\[^\x00])*)"{_WS}', re.DOTALL)
-_HEX = re.compile(rf"#((?:[0-9A-Fa-f]{{2}})*){_WS}")
+#: libldap passes over whatever follows a blank here.
+_HEX = re.compile(r"#(?!\Z)((?:[0-9A-Fa-f]{2})*)(?:[ \t\r\n][^,;+\x00]*)?")
 _ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
 _QUOTED_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -56,7 +57,7 @@ class AVA:
 
     def __str__(self) -> str:
         if self.ber:
-            return f"{self.attribute}=#{self.value.hex()}"
+            return f"{self.attribute}=#{self.value.hex().upper()}"
         return f"{self.attribute}={escape_dn_value(self.text)}"
 
     @property
