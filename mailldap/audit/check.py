@@ -67,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     files.closed_secret,
     files.edited_by_hand,
     files.cut_off,
+    files.not_read,  # last: it tells what the others met
 )
 
 

@@ -54,6 +54,8 @@ class Configuration:
     host: Host | None = None
     #: The directory as the caller wrote it, for messages.
     shown: Path | None = None
+    #: Files that whoever checks may not read: passwords, mostly.
+    unread: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, directory: Path, root: Path = Path("/")) -> Configuration:
@@ -105,13 +107,20 @@ class Configuration:
         return path.is_file() and os.access(path, os.X_OK)
 
     def read(self, path: Path) -> SourceFile | None:
-        """Return a file, or None where there is none. Raises ConfigError if it is unreadable."""
+        """Return a file, or None where there is none or we may not read it (see unread).
+
+        Raises ConfigError where it cannot be read for another reason, and for main.cf and
+        master.cf, without which nothing can be said.
+        """
         try:
             status = path.stat()
             content = path.read_bytes() if path not in self.overlay else self.overlay[path]
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if isinstance(error, PermissionError) and path.name not in {"main.cf", "master.cf"}:
+                self.unread[path] = error.strerror or ""
+                return None
             raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
         mode = self.modes.get(path, status.st_mode & 0o7777)
         return SourceFile(path, self.name_of(path), content, mode, status.st_uid, status.st_gid)

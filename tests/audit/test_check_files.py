@@ -207,6 +207,23 @@ def test_a_change_that_was_cut_off(tmp_path, monkeypatch):
     assert "change-cut-off" in codes(folder)
 
 
+def test_what_may_not_be_read_is_told(tmp_path, monkeypatch):
+    files = {**CLEAN, "main.cf": MAIN + RELAY, "sasl_passwd": "other u:p\n"}
+    folder = write(tmp_path, files)
+    real = Path.read_bytes
+
+    def closed(path):
+        if path.name == "sasl_passwd":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    (finding,) = check(folder)
+    assert (finding.code, finding.severity) == ("not-checked", "info")
+    assert finding.file == str(folder / "sasl_passwd")
+    assert "Permission denied" in finding.message
+
+
 def test_nothing_to_check(tmp_path):
     with pytest.raises(ConfigError, match=r"no main\.cf"):
         check(tmp_path)

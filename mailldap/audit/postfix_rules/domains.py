@@ -30,13 +30,18 @@ def declared(conf: Configuration, name: str) -> list[str]:
 def undeclared_domain(conf: Configuration) -> str | None:
     """Return the domain whose mail the alias tables are for and that is in no class, or None.
 
-    It is the one that the base of an LDAP alias table spells; a virtual_alias_domains that
-    main.cf sets is the administrator's word for it.
+    It is the one that the base of an LDAP alias table spells. A virtual_alias_domains that
+    main.cf sets is the administrator's word for it, and so is another domain than this host's
+    own in one of the other classes: the base need not spell a mail domain.
     """
     if conf.main is None or conf.setting("virtual_alias_domains") is not None:
         return None
     known = {domain for name in CLASSES if name != "virtual_alias_domains"
              for domain in declared(conf, name)}  # fmt: skip
+    host, parent = conf.value("myhostname").lower(), conf.value("mydomain").lower()
+    own = {host, "localhost", "localhost.localdomain", f"localhost.{parent}"}
+    if known - own:
+        return None
     for use in conf.tables_of("virtual_alias_maps"):
         table = conf.read(conf.locate(use.path)) if use.kind == "ldap" else None
         if table and (domain := domain_of_table(table)) and domain not in known:
@@ -91,15 +96,23 @@ def alias_domains_asked(conf: Configuration) -> Iterator[Finding]:
 
 
 def domain_in_two_classes(conf: Configuration) -> Iterator[Finding]:
-    """Find domains in more than one class; the first one counts, with a warning at each lookup."""
+    """Find domains in more than one class; the first one counts, with a warning at each lookup.
+
+    mydestination and relay_domains may overlap, as they did by default; the others may not
+    (trivial-rewrite(8)). relay_domains holds the subdomains of its domains too.
+    """
     if conf.main is None:
         return
     for place, second in enumerate(CLASSES):
         if conf.setting(second) is None:
             continue
+        held = set(declared(conf, second))
+        parents = tuple(f".{domain}" for domain in held if second == "relay_domains")
         for first in CLASSES[:place]:
-            for domain in dict.fromkeys(declared(conf, second)):
-                if domain in declared(conf, first):
+            if (first, second) == ("mydestination", "relay_domains"):
+                continue
+            for domain in dict.fromkeys(declared(conf, first)):
+                if domain in held or domain.endswith(parents or ("\n",)):
                     yield Finding(
                         "domain-in-two-classes",
                         "warning",

@@ -83,9 +83,8 @@ def missing_table(conf: Configuration) -> Iterator[Finding]:
         if not _judged(conf, use.path):
             continue
         database = DATABASES.get(use.kind)
-        source = _read(conf, use.path)
-        made = _read(conf, use.path + database) if database else source
-        if made is None:
+        source = conf.exists(use.path)
+        if not (conf.exists(use.path + database) if database else source):
             fix = f"run postmap {use.reference}" if source else f"make {use.path}"
             if source and use.parameter in {"alias_maps", "alias_database"}:
                 fix = "run newaliases"
@@ -146,22 +145,37 @@ def edited_by_hand(conf: Configuration) -> Iterator[Finding]:
     for path in sorted(conf.directory.iterdir()) if conf.directory.is_dir() else ():
         if not path.is_file() or path.name.startswith("."):
             continue
+        content = conf.overlay.get(path)
         try:
-            file = conf.read(path)
-        except ConfigError:
-            continue
-        if file and seal_state(file.content) == "edited":
+            content = path.read_bytes() if content is None else content
+        except OSError:
+            continue  # none of the files that matter here, or told by not_read
+        if seal_state(content) == "edited":
             yield Finding(
                 "edited-by-hand",
                 "warning",
-                file.name,
+                conf.name_of(path),
                 None,
                 None,
                 "was edited since mailldap generated it: what is in mailldap.yaml and what"
                 " Postfix does differ",
                 "make the change in mailldap.yaml, then mailldap postfix generate"
-                f" {sealed_kind(file.content)} --force --dir {conf.shown or conf.directory}",
+                f" {sealed_kind(content)} --force --dir {conf.shown or conf.directory}",
             )
+
+
+def not_read(conf: Configuration) -> Iterator[Finding]:
+    """Tell which files could not be looked at: their faults, if any, are not found."""
+    for path, reason in conf.unread.items():
+        yield Finding(
+            "not-checked",
+            "info",
+            conf.name_of(path),
+            None,
+            None,
+            f"{reason}: what is in this file was not checked",
+            "check as root",
+        )
 
 
 def cut_off(conf: Configuration) -> Iterator[Finding]:
