@@ -39,8 +39,10 @@ def directory(rng: random.Random, uri: str) -> bytes:
     parts = [
         f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: Example\n",
     ]
-    for unit in ("People", "Groups", "gmail.com"):
-        parts.append(f"dn: ou={unit},{BASE}\nobjectClass: organizationalUnit\nou: {unit}\n")
+    parts += [
+        f"dn: ou={unit},{BASE}\nobjectClass: organizationalUnit\nou: {unit}\n"
+        for unit in ("People", "Groups", "gmail.com")
+    ]
     people = [f"uid=u{n},ou={rng.choice(['People', 'gmail.com'])},{BASE}" for n in range(9)]
     for number, dn in enumerate(people):
         lines = [
@@ -144,7 +146,7 @@ FILTERS = [
 ]  # fmt: skip
 BASES = [
     BASE, BASE, BASE, f"ou=People,{BASE}", f"ou=%d,{BASE}", f"ou=nowhere,{BASE}", f"uid=%u,ou=People,{BASE}",
-    f"dc=%2,dc=%1", "", f"ou=%%,{BASE}", f"cn=g1,ou=Groups,{BASE}", "not a dn", f"ou={'%s'},{BASE}",
+    "dc=%2,dc=%1", "", f"ou=%%,{BASE}", f"cn=g1,ou=Groups,{BASE}", "not a dn", f"ou={'%s'},{BASE}",
 ]  # fmt: skip
 FORMATS = [
     "%s", "%s", "%s", "%u@%d", "%U@%D", "%S", "<%s>", "%s@relay.example", "smtp:[%d]", "%u", "%d", "%1.%2", "%D",
@@ -229,7 +231,7 @@ def settings(rng: random.Random) -> dict[str, str]:
         values[name] = value
     if rng.random() < 0.05:
         values["server_host"] = rng.choice(["127.0.0.1:{port}", "127.0.0.1", "127.0.0.1:1 {uri}", "{uri}, ldap://127.0.0.1:1",
-            "http://127.0.0.1:{port}", "ldap://127.0.0.1:x {uri}", "LDAP://127.0.0.1:{port}/dc=x", "ldap://127.0.0.1:1", "\"{uri}\"",
+            "http://127.0.0.1:{port}", "ldap://127.0.0.1:x {uri}", "LDAP://127.0.0.1:{port}/dc=x", "ldap://127.0.0.1:1", '"{uri}"',
             "<{uri}/>", "URL:{uri}", "ldap://127.0.0.1:{port}?", "::1:1", "[::1]:1 {uri}", "ldapi://%2Fnonexistent {uri}"])  # fmt: skip
         if values["server_host"] == "127.0.0.1":
             values["server_port"] = "{port}"

@@ -152,7 +152,7 @@ def map_spec(
             ["unionmap:{%s}", "unionmap:{ %s }", "unionmap:{%s"][: 3 if rng.random() < 0.1 else 2]
         ) % ", ".join(inner)
     if kind == "pipe":
-        return "pipemap:{%s}" % " ".join(
+        return "pipemap:{%s}" % " ".join(  # noqa: UP031
             map_spec(rng, files, databases, 1) for _ in range(rng.randint(1, 3))
         )
     if kind == "proxied":

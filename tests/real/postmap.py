@@ -289,8 +289,7 @@ def clean(text: str) -> str:
 
     Where smtputf8_enable is off, a question mark for each byte of what is not ASCII.
     """
-    shown = "".join("?" if c < " " or c == "\x7f" or "\udc80" <= c <= "\udcff" else c for c in text)
-    return shown
+    return "".join("?" if c < " " or c == "\x7f" or "\udc80" <= c <= "\udcff" else c for c in text)
 
 
 def ascii_only(text: str) -> str:
