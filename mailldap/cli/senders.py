@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -36,7 +37,9 @@ def check(
     from mailldap.output.text import verdict_text
 
     run = run_of(ctx)
-    verdict = simulator(run, config_directory(run, directory)).sender_check(login, address, client)
+    run.no_ldif()
+    with closing(simulator(run, config_directory(run, directory))) as postfix:
+        verdict = postfix.sender_check(login, address, client)
     for warning in verdict.warnings:
         warn(f"warning: {warning}")
     for name in verdict.unknown:
@@ -55,7 +58,9 @@ def owners(
     from mailldap.output.jsonform import owners_form
 
     run = run_of(ctx)
-    found = simulator(run, config_directory(run, directory)).sender_owners(address)
+    run.no_ldif()
+    with closing(simulator(run, config_directory(run, directory))) as postfix:
+        found = postfix.sender_owners(address)
     for warning in found.warnings:
         warn(f"warning: {warning}")
     if found.error is not None:
@@ -74,11 +79,15 @@ def list_addresses(
     from mailldap.output.jsonform import sender_list_form
 
     run = run_of(ctx)
-    found = simulator(run, config_directory(run, directory)).sender_list(login)
-    for warning in found.warnings:
+    run.no_ldif()
+    with closing(simulator(run, config_directory(run, directory))) as postfix:
+        found = postfix.sender_list(login)
+    for warning in (*found.warnings, *found.unlisted):
         warn(f"warning: {warning}")
+    if found.error is not None:
+        warn(found.error)
     run.emit(
-        sender_list_form(login, found),
-        "".join(f"{visible(address)}\n" for address in found.addresses),
+        sender_list_form(found), "".join(f"{visible(address)}\n" for address in found.addresses)
     )
-    leave(_COULD_NOT_ASK if found.error is not None else 0 if found.addresses else 1)
+    unknown = found.error is not None or (found.unlisted and not found.addresses)
+    leave(_COULD_NOT_ASK if unknown else 0 if found.addresses else 1)

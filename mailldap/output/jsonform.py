@@ -15,7 +15,7 @@ from mailldap.ldap.entry import Entry
 from mailldap.output.escape import json_safe
 from mailldap.provision.bulk import ImportReport
 from mailldap.provision.result import Result
-from mailldap.simulate.result import Resolution, SenderOwners, SenderVerdict
+from mailldap.simulate.result import Resolution, SenderList, SenderOwners, SenderVerdict
 from mailldap.tables.base import Answer, Failed, Found, Probe
 
 VERSION = 1
@@ -175,6 +175,17 @@ def owners_form(found: SenderOwners) -> Form:
         "sender": found.sender,
         "owners": list(found.owners),
         "table_key": found.table_key,
+        "error": found.error,
+    }
+
+
+def sender_list_form(found: SenderList) -> Form:
+    """Return the shape of ``sender list``."""
+    return {
+        "version": VERSION,
+        "login": found.login,
+        "addresses": list(found.addresses),
+        "unlisted": list(found.unlisted),
         "error": found.error,
     }
 

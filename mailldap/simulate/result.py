@@ -93,6 +93,23 @@ class SenderVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class SenderList:
+    """Under which keys of smtpd_sender_login_maps a login is an owner.
+
+    A key is an address, ``@domain`` (whatever address of it has no key of its own), or a local
+    part alone (in the domains that are local). ``unlisted`` tells of tables that cannot be read
+    this way; ``error`` is set where one could not be asked, and nothing is listed then.
+    """
+
+    login: str
+    addresses: tuple[str, ...]
+    unlisted: tuple[str, ...] = ()
+    error: str | None = None
+    trace: tuple[Probe, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SenderOwners:
     """Who may send as an address; ``error`` where a table could not be asked."""
 

@@ -17,6 +17,7 @@ from mailldap.simulate.result import (
     Outcome,
     Recipient,
     Resolution,
+    SenderList,
     SenderOwners,
     SenderVerdict,
     worst,
@@ -220,6 +221,15 @@ class Simulator:
         self._begin()
         owners = self._senders.owners(address)
         return replace(owners, trace=tuple(self._probes), warnings=tuple(self._warnings))
+
+    def sender_list(self, login: str) -> SenderList:
+        """Return the addresses that *login* owns by smtpd_sender_login_maps; see SenderList."""
+        from mailldap.simulate.sender_list import list_senders
+
+        self._begin()
+        owner = (self._senders.login_name(login) or login) or None
+        found = list_senders(self._opened, login, owner)
+        return replace(found, trace=tuple(self._probes), warnings=tuple(self._warnings))
 
 
 def _internal(address: str) -> str:

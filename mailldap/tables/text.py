@@ -5,7 +5,7 @@ Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,11 @@ class TextTable(BaseTable):
         super().__init__(kind, path, context)
         self._entries = entries
         self._hit = False
+
+    @property
+    def entries(self) -> Mapping[str, str]:
+        """All keys, as they are compared, and their values."""
+        return self._entries
 
     @property
     def logged_name(self) -> str:
