@@ -46,8 +46,9 @@ class Session:
     """Who talks to smtpd and what it has said so far; None where it has not.
 
     ``helo`` is the name in HELO; ``sender`` and ``recipient`` are in internal form. ``client``
-    is an address, or None for one outside mynetworks. ``any_recipient``: there is a recipient, which we take, but nobody has
-    said which. ``unknown`` collects what nobody can judge without the network.
+    is an address, or None for one outside mynetworks. ``any_recipient``: there is a recipient,
+    which we take, but nobody has said which. ``unknown`` collects what nobody can judge without
+    the network.
     """
 
     client: str | None = None

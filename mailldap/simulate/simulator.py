@@ -166,7 +166,8 @@ class Simulator:
         envelope = Envelope()
         clean_sender = self._cleanup.sender(envelope, envelope_sender)
         for read in accepted:
-            self._cleanup.recipient(envelope, read.address, read.original)
+            if envelope.failure is None:
+                self._cleanup.recipient(envelope, read.address, read.original)
         self._cleanup.finish(envelope)
         if envelope.failure is not None:
             failure = envelope.failure

@@ -186,9 +186,9 @@ class AddressChecks:
 
     def _always_local(self, recipient: str) -> bool:
         """Return whether the user exists in every local domain, tables or not."""
-        local = fold(recipient.rpartition("@")[0], utf8=self._opened.utf8)
-        double_bounce = self.main.get("double_bounce_sender")
-        return local in {"postmaster", "mailer-daemon", fold(double_bounce, utf8=self._opened.utf8)}
+        names = ("postmaster", "mailer-daemon", self.main.get("double_bounce_sender"))
+        utf8 = self._opened.utf8
+        return fold(recipient, utf8=utf8).startswith(tuple(f"{fold(n, utf8=utf8)}@" for n in names))
 
     def recipient(self, read: Argument, sender: str = "") -> Reply | None:
         """Return the refusal of a recipient that is not listed, or None.

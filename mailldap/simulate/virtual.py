@@ -60,7 +60,7 @@ class Envelope:
 
     @property
     def failure(self) -> CleanupFailed | None:
-        """What fails the message, or None."""
+        """What fails the message, or None; nothing more should be added then."""
         return max(self.failures, key=lambda f: f.dsn, default=None)
 
 
@@ -103,7 +103,7 @@ class Cleanup:
 
     def finish(self, envelope: Envelope) -> None:
         """Add always_bcc, which comes after all recipients."""
-        if self._map_ok and (bcc := self._main.get("always_bcc")):
+        if self._map_ok and envelope.failure is None and (bcc := self._main.get("always_bcc")):
             self._blind_copy(envelope, bcc)
 
     def _bcc(self, envelope: Envelope, parameter: str, address: str) -> None:

@@ -497,6 +497,8 @@ def sender_case(seed: int, questions: int = 20) -> Case:
     if s.get("smtpd_delay_reject") == "no":
         # They would judge the runner's own address, before XCLIENT.
         s.pop("smtpd_client_restrictions", None)
+        # XCLIENT logs in before EHLO; AUTH cannot.
+        s.pop("smtpd_helo_restrictions", None)
     ask: list[dict[str, Any]] = []
     for _ in range(questions):
         login = g.pick(LOGINS) if g.chance(0.6) else None
