@@ -105,7 +105,7 @@ def comments_of_main(conf: Configuration) -> Iterator[Finding]:
 
 
 def _commented(file: SourceFile, setting: Setting) -> Iterator[tuple[Severity, str, Comment]]:
-    effect = _effect_in_main(setting.name)
+    effect = _effect_in_main(setting.name, setting.value)
     if effect is None:
         return
     for comment in comments_in(file, setting.source, value_start(setting)):
@@ -168,7 +168,7 @@ def _effect_in_ldap(name: str) -> tuple[Severity, str] | None:
     return _LDAP_EFFECTS.get(name)
 
 
-def _effect_in_main(name: str) -> tuple[Severity, str] | None:  # noqa: PLR0911  a table of types
+def _effect_in_main(name: str, value: str) -> tuple[Severity, str] | None:  # noqa: PLR0911  a table of types
     if name in _TLS_LEVEL:
         program = name.partition("_")[0]
         stuck = (
@@ -189,6 +189,8 @@ def _effect_in_main(name: str) -> tuple[Severity, str] | None:  # noqa: PLR0911 
         return None
     if default in {"yes", "no"}:
         return "error", "it is neither yes nor no, and every program that reads it dies"
+    if re.fullmatch(r"\d+[smhdw]", default) and re.match(r"\d+[smhdw]", value):
+        return None  # of a time Postfix reads the number and the unit only
     if re.fullmatch(r"-?\d+[smhdw]?", default):
         return "error", "it is no number, and every program that reads it dies"
     if _FILE.fullmatch(name):
@@ -198,7 +200,10 @@ def _effect_in_main(name: str) -> tuple[Severity, str] | None:  # noqa: PLR0911 
     if name == "relayhost":
         return "error", "the words become further destinations, and smtp dies when the first fails"
     if name.endswith("_restrictions"):
-        return "error", "a word is no restriction: 451 Server configuration error for every client"
+        return (
+            "error",
+            "a word is no restriction: 451 Server configuration error for whoever gets that far",
+        )
     if name.endswith("_maps"):
         return "error", "a word is no table, and every program that opens the list dies"
     return "error", "the words are part of it"
