@@ -28,6 +28,9 @@ _TEXT = re.compile(
 )
 _TLS_LEVEL = {"smtp_tls_security_level", "lmtp_tls_security_level", "smtpd_tls_security_level"}
 _FILE = re.compile(r".*_(file|CAfile|CApath|directory|files|path|dir)")
+#: Defaults of times and of numbers; some depend on stress.
+_TIME = re.compile(r"(\d+|\$\{stress.*\})[smhdw]")
+_NUMBER = re.compile(r"-?\d+|\$\{stress.*\}")
 _DOMAINS = {"mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains",
             "mynetworks"}  # fmt: skip
 
@@ -189,9 +192,9 @@ def _effect_in_main(name: str, value: str) -> tuple[Severity, str] | None:  # no
         return None
     if default in {"yes", "no"}:
         return "error", "it is neither yes nor no, and every program that reads it dies"
-    if re.fullmatch(r"\d+[smhdw]", default) and re.match(r"\d+[smhdw]", value):
+    if _TIME.fullmatch(default) and re.match(r"\d+[smhdw]", value):
         return None  # of a time Postfix reads the number and the unit only
-    if re.fullmatch(r"-?\d+[smhdw]?", default):
+    if _TIME.fullmatch(default) or _NUMBER.fullmatch(default):
         return "error", "it is no number, and every program that reads it dies"
     if _FILE.fullmatch(name):
         return "error", "there is no file of that name"
