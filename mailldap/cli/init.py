@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def init(
     from mailldap.config.load import FILE_NAME
 
     run = run_of(ctx)
+    run.no_ldif()
     data = files("mailldap") / "data"
     text = (data / FILE_NAME).read_text()
     uri = f"ldif:{_EXAMPLE}" if example else "ldap://localhost"
@@ -44,19 +46,26 @@ def init(
     contents = {FILE_NAME: filled.encode()}
     if example:
         contents[_EXAMPLE] = (data / _EXAMPLE).read_bytes()
-    written = [] if run.options.dry_run else _write_new(contents)
-    made = [str(path) for path in written]
+    _refuse_existing(contents)
+    if run.options.dry_run:
+        run.emit({"version": 1, "written": []}, "".join(f"would write {n}\n" for n in contents))
+        return
+    made = [str(path) for path in _write_new(contents)]
     lines = [f"wrote {visible(path)}\n" for path in made]
-    if example and made:
+    if example:
         lines.append("now try: mailldap resolve sample.user@example.com\n")
     run.emit({"version": 1, "written": made}, "".join(lines))
 
 
-def _write_new(contents: dict[str, bytes]) -> list[Path]:
-    """Write all the files, or none when one exists."""
-    for name in contents:
+def _refuse_existing(names: Iterable[str]) -> None:
+    """Raise ConfigError where one of the files exists."""
+    for name in names:
         if Path(name).exists():
             raise ConfigError("is there already", file=name, hint="move it away first")
+
+
+def _write_new(contents: dict[str, bytes]) -> list[Path]:
+    """Write all the files, or none where one cannot be written."""
     written: list[Path] = []
     try:
         for name, content in contents.items():

@@ -51,10 +51,11 @@ def show(
 def check(ctx: typer.Context) -> None:
     """Say by OID what schema the server has; exit 1 where it does not serve."""
     from mailldap.admin.schema import check_schema
-    from mailldap.output.jsonform import schema_form
-    from mailldap.output.text import schema_report_text
+    from mailldap.output.server_form import schema_form
+    from mailldap.output.server_text import schema_report_text
 
     run = run_of(ctx)
+    run.no_ldif()
     with run.connect(need_base=False) as mail:
         report = check_schema(mail.directory)
     run.emit(schema_form(report), lambda: schema_report_text(report))
@@ -83,10 +84,11 @@ def status(ctx: typer.Context) -> None:
     Exit 0 when all is well, 1 when something is wrong, 69 when no server answers.
     """
     from mailldap.admin.status import status as look
-    from mailldap.output.jsonform import status_form
-    from mailldap.output.text import status_text
+    from mailldap.output.server_form import status_form
+    from mailldap.output.server_text import status_text
 
     run = run_of(ctx)
+    run.no_ldif()
     with run.connect(need_base=False) as mail:
         report = look(mail.directory)
     run.emit(status_form(report), lambda: status_text(report))
@@ -100,6 +102,7 @@ def whoami(ctx: typer.Context) -> None:
     from mailldap.admin.whoami import whoami as ask
 
     run = run_of(ctx)
+    run.no_ldif()
     with run.connect(need_base=False) as mail:
         found = ask(mail.directory)
     run.talk(found.uri)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mailldap.admin.schema import SchemaReport
-from mailldap.admin.status import Status
-from mailldap.audit.finding import Finding
 from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
-from mailldap.ldap.entry import Entry
 from mailldap.output.escape import json_safe
-from mailldap.provision.bulk import ImportReport
-from mailldap.provision.result import Result
-from mailldap.simulate.result import Resolution, SenderList, SenderOwners, SenderVerdict
-from mailldap.tables.base import Answer, Failed, Found, Probe
+
+if TYPE_CHECKING:  # a short command has only what it prints
+    from mailldap.audit.finding import Finding
+    from mailldap.ldap.entry import Entry
+    from mailldap.provision.bulk import ImportReport
+    from mailldap.provision.result import Result
+    from mailldap.simulate.result import Resolution, SenderList, SenderOwners, SenderVerdict
+    from mailldap.tables.base import Answer, Probe
 
 VERSION = 1
 
@@ -58,6 +58,8 @@ def error_form(error: MailldapError) -> Form:
 
 def lookup_form(key: str, answer: Answer) -> Form:
     """Return the shape of one table lookup."""
+    from mailldap.tables.base import Failed, Found
+
     form: Form = {"version": VERSION, "key": key, "status": "not-found", "value": None}
     form["error"] = None
     if isinstance(answer, Found):
@@ -205,59 +207,5 @@ def findings_form(findings: Iterable[Finding]) -> Form:
                 "fix": f.fix,
             }
             for f in findings
-        ],
-    }
-
-
-def schema_form(report: SchemaReport) -> Form:
-    """Return the shape of ``schema check``."""
-    return {
-        "version": VERSION,
-        "uri": report.uri,
-        "server": report.server,
-        "variant": report.variant.value,
-        "usable": report.usable,
-        "problems": list(report.problems),
-        "hint": report.hint,
-        "elements": [
-            {
-                "name": e.name,
-                "oid": e.oid,
-                "state": e.state.value,
-                "found_name": e.found_name,
-                "found_oid": e.found_oid,
-                "equality": e.equality,
-                "single_value": e.single_value,
-            }
-            for e in report.elements
-        ],
-    }
-
-
-def status_form(status: Status) -> Form:
-    """Return the shape of ``status``."""
-    return {
-        "version": VERSION,
-        "base": status.base,
-        "reachable": status.reachable,
-        "notes": list(status.notes),
-        "servers": [
-            {
-                "uri": s.uri,
-                "error": s.error,
-                "seconds": s.seconds,
-                "product": s.product,
-                "server_version": s.version,
-                "identity": s.identity,
-                "suffixes": list(s.suffixes),
-                "base_found": s.base_found,
-                "recipients": s.recipients,
-                "recipients_complete": s.recipients_complete,
-                "transactions": s.transactions,
-                "schema": s.schema.variant.value if s.schema else None,
-                "lag": s.lag,
-                "problems": list(s.problems),
-            }
-            for s in status.servers
         ],
     }

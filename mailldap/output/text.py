@@ -7,16 +7,17 @@ lines of tab-separated fields.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-from mailldap.admin.protection import Protection
-from mailldap.admin.schema import SchemaReport
-from mailldap.admin.status import Status
-from mailldap.audit.finding import Finding
-from mailldap.ldap.entry import Entry
 from mailldap.output.escape import visible
-from mailldap.provision.result import Result, State
-from mailldap.simulate.result import Recipient, Resolution, SenderVerdict
-from mailldap.tables.base import Probe
+
+if TYPE_CHECKING:  # a short command has only what it prints
+    from mailldap.audit.finding import Finding
+    from mailldap.ldap.entry import Entry
+    from mailldap.provision.result import Result
+    from mailldap.simulate.result import Recipient, Resolution, SenderVerdict
+    from mailldap.tables.base import Probe
 
 
 def results_text(results: Sequence[Result]) -> str:
@@ -25,7 +26,7 @@ def results_text(results: Sequence[Result]) -> str:
     for r in results:
         what = f"{r.attribute}: {r.value}" if r.attribute else "entry"
         where = f"{r.source} -> {r.dn}" if r.source else r.dn
-        mark = {State.ALREADY: "=", State.ABSENT: "="}.get(r.state, "*")
+        mark = "*" if r.changed else "="
         lines.append(f"{mark} {r.state.value}\t{visible(what)}\t{visible(where)}\n")
     return "".join(lines)
 
@@ -71,8 +72,23 @@ def resolution_text(resolution: Resolution, *, trace: bool) -> str:
     lines = ["\t".join(head) + "\n"]
     lines += [f"  {_recipient_text(recipient)}\n" for recipient in resolution.recipients]
     if trace:
-        lines += [f"  | {line}\n" for probe in resolution.trace for line in _probe_lines(probe)]
+        lines.append(trace_text(resolution.trace))
     return "".join(lines)
+
+
+def trace_text(trace: Sequence[Probe]) -> str:
+    """Return the questions to tables in their order, below each table what it was asked."""
+    lines = ["  tables asked, in this order:" if trace else "  no table was asked"]
+    seen: set[Probe] = set()
+    for table, probes in groupby(trace, key=lambda probe: probe.table):
+        lines.append(f"    {visible(table)}")
+        for probe in probes:
+            told = probe_lines(probe)
+            if probe in seen:  # smtpd and cleanup ask the same things
+                told = [f"{told[0]}  (again)"]
+            seen.add(probe)
+            lines += [f"      {line}" for line in told]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _recipient_text(r: Recipient) -> str:
@@ -82,18 +98,19 @@ def _recipient_text(r: Recipient) -> str:
     return "\t".join(visible(word) for word in words)
 
 
-def _probe_lines(probe: Probe) -> list[str]:
-    """Return one question and its answer: the table and key, what was searched, what came."""
-    lines = [f"{visible(probe.table)}  {visible(probe.key)}"]
-    if probe.filter is not None:
-        lines.append(f"    search {visible(probe.base or '')}  {visible(probe.filter)}")
-    lines += [f"    entry  {visible(dn)}" for dn in probe.entries]
+def probe_lines(probe: Probe) -> list[str]:
+    """Return a key with the answer, and below it what was searched and which entries came."""
     if probe.error is not None:
-        lines.append(f"    error  {visible(probe.error)}")
+        answer = f"error: {visible(probe.error)}"
     elif probe.result is None:
-        lines.append("    not found")
+        answer = "not found"
     else:
-        lines.append(f"    result {visible(probe.result)}")
+        answer = f"-> {visible(probe.result)}"
+    lines = [f"{visible(probe.key)}  {answer}"]
+    if probe.filter is not None:
+        lines.append(f"  base   {visible(probe.base or '(the root)')}")
+        lines.append(f"  filter {visible(probe.filter)}")
+    lines += [f"  entry  {visible(dn)}" for dn in probe.entries]
     return lines
 
 
@@ -119,42 +136,3 @@ def findings_text(findings: Sequence[Finding]) -> str:
         if f.fix:
             lines.append(f"  mend: {visible(f.fix)}\n")
     return "".join(lines)
-
-
-def schema_report_text(report: SchemaReport) -> str:
-    """Return what the server has of the schema: the variant, and what is not as it should be."""
-    lines = [f"{visible(report.uri)}: {visible(report.server)}, schema {report.variant.value}\n"]
-    lines += [f"  {visible(problem)}\n" for problem in report.problems]
-    if report.hint:
-        lines.append(f"  mend: {visible(report.hint)}\n")
-    return "".join(lines)
-
-
-def status_text(status: Status) -> str:
-    """Return a paragraph a server, what is wrong with it marked with ``!``, then the notes."""
-    lines = []
-    for s in status.servers:
-        lines.append(f"{visible(s.uri)}: {'unreachable' if s.error else 'ok'}\n")
-        facts = [
-            ("server", " ".join(word for word in (s.product, s.version) if word)),
-            ("identity", s.identity),
-            ("suffixes", "; ".join(s.suffixes)),
-            ("recipients", s.recipients),
-            ("schema", s.schema.variant.value if s.schema else None),
-            ("unique", _unique_text(s.protection) if s.protection else None),
-            ("behind", f"{s.lag:g} s" if s.lag is not None else None),
-        ]
-        lines += [f"  {name:<11}{visible(str(x))}\n" for name, x in facts if x not in {None, ""}]
-        lines += [f"  ! {visible(problem)}\n" for problem in s.problems]
-    lines += [f"{visible(note)}\n" for note in status.notes]
-    return "".join(lines)
-
-
-def _unique_text(protection: Protection) -> str:
-    """Return what makes the server itself refuse a second owner."""
-    return "; ".join(
-        f"{rule.by} on {', '.join(rule.attributes)}"
-        + (", across them" if rule.across else "")
-        + (", serialized" if rule.serialized else "")
-        for rule in protection.unique
-    )
