@@ -27,10 +27,6 @@ class Opened:
         """Pass on a warning that Postfix would log."""
         self.context.warn(text)
 
-    def read_file(self, path: str) -> bytes:
-        """Return a file's content; raises OSError."""
-        return self.context.read_file(path)
-
     def table(self, spec: str, *, fold: bool = True, substitution: bool = True) -> Table:
         """Return an opened table; raises ConfigError where that is impossible."""
         how = (spec, fold, substitution)
@@ -66,7 +62,7 @@ class Opened:
         known = self._lists.get((parameter, text, parents))
         if known is None:
             try:
-                known = MatchList(parameter, text, self, parents=parents)
+                known = MatchList(parameter, text, self.context, open_table, parents=parents)
             except ConfigError as error:
                 raise self._named(parameter, error) from error
             self._lists[parameter, text, parents] = known
