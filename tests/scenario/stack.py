@@ -53,7 +53,16 @@ class Stack:
         variables["PKI"] = str(self.pki)
         network, variables["SUBNET"] = self._network(text)
         services = yaml.safe_load(_substituted(text, variables))["services"]
-        self._start(network, "dns", services.pop("dns"))
+        dns = services.pop("dns")
+        if self.engine.program == "podman":
+            # Docker's name server knows the aliases and asks ours for the rest; Podman's is out of
+            # the game once a container is given another one.
+            dns["command"] = [
+                f"--host-record={alias},{joined['ipv4_address']}"
+                for joined in (service["networks"]["mail"] for service in services.values())
+                for alias in joined["aliases"]
+            ]
+        self._start(network, "dns", dns)
         first = [name for name in services if "depends_on" not in services[name]]
         with ThreadPoolExecutor(len(services)) as pool:
             started = {
@@ -95,7 +104,11 @@ class Stack:
             options += ["-v", f"{(DOCKER / source).resolve()}:{target}"]
         image = re.sub(r"^mailldap-|:.*$", "", service["image"])
         container = self.engine.run(
-            image, name=name, env=service.get("environment"), options=options
+            image,
+            name=name,
+            env=service.get("environment"),
+            options=options,
+            args=service.get("command", ()),
         )
         self.containers[name] = container
         if "healthcheck" in service:
@@ -125,7 +138,12 @@ class Stack:
 
     def mailldap_json(self, name: str, *args: str, status: int | None = None) -> Any:
         """The same with JSON on its standard output."""
-        return json.loads(self.mailldap(name, "-o", "json", *args, status=status).stdout)
+        done = self.mailldap(name, "-o", "json", *args, status=status)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            words = (done.stdout + done.stderr).decode(errors="replace")
+            raise AssertionError(f"{name}: mailldap {args} gave {words}") from None
 
     def client(self, *operations: dict[str, Any], at: str = "outside") -> list[Any]:
         """What mail clients see who stand outside; see client.py for the operations."""
