@@ -24,6 +24,7 @@ from mailldap.directory.base import (
     SearchResult,
     Session,
     SessionOpener,
+    SessionParameters,
 )
 from mailldap.errors import (
     RESULT_NAMES,
@@ -144,18 +145,22 @@ def check_directory(
     names = None if indexed is None else frozenset(name.lower() for name in indexed)
     findings: list[Finding] = []
     unasked: list[str] = []
+    silent: dict[SessionParameters, CouldNotAsk] = {}
     for file in conf.ldap_tables:
         try:
             table = load_table(file)
         except MailldapError:
             continue  # check says so
         try:
+            if table.session in silent:
+                raise silent[table.session]  # one wait for servers that do not answer is enough
             with closing(open_session(table.session)) as session:
                 schema = read_server_schema(session)
                 asked = _Asked(conf, file, table, session, schema, reader, names)
                 for rule in RULES:
                     findings += rule(asked)
         except CouldNotAsk as error:
+            silent[table.session] = error
             refused = _refused_bind(file, table, error)
             if refused:
                 findings.append(refused)

@@ -215,6 +215,19 @@ def test_a_server_that_cannot_be_reached_is_no_fault_of_the_files(tmp_path):
     assert "Can't contact LDAP server" in found.unasked[0]
 
 
+def test_servers_that_do_not_answer_are_waited_for_once(tmp_path):
+    calls = []
+
+    def open_session(parameters):
+        calls.append(parameters)
+        raise ApiError(-1, "Can't contact LDAP server", "Can't contact LDAP server")
+
+    other = TABLE.replace("timeout = 4", "timeout = 5")
+    write(tmp_path, {**CLEAN, "a.cf": TABLE, "b.cf": TABLE, "c.cf": other})
+    assert len(check_directory(tmp_path, open_session).unasked) == 4
+    assert [p.timeout for p in calls] == [4, 5]
+
+
 def test_a_bind_that_is_refused_is_one(tmp_path):
     bound = TABLE.replace("bind = no", "bind_dn = cn=p\nbind_pw = hunter2").replace(
         "ldap://", "ldapi://"
