@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic, sleep
 
 from mailldap.directory import ber, wire
 from mailldap.directory.base import SearchRequest, SearchResult
@@ -81,11 +82,30 @@ def run_transaction(
         ids.append(channel.send(operation, deadline, controls))
         queued = channel.result(ids[-1], deadline)
         if queued.code:
+            let_settle(channel, deadline)
             channel.call(wire.txn_end(identifier, commit=False), deadline)
             return TransactionOutcome(queued, index)
+    let_settle(channel, deadline)
     ended = channel.call(wire.txn_end(identifier), deadline)
     culprit = txn_culprit(channel, ended) if ended.code else None
     return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
+
+
+def let_settle(channel: Channel, deadline: float | None, seconds: float = 0.02) -> None:
+    """Wait until the server has surely finished with what it has answered already.
+
+    OpenLDAP answers an update of a transaction, and only then finishes with it (txn_preop in
+    txn.c of 2.5 and 2.6); an end request that comes in between frees what is still in use, and
+    slapd dies. Nothing in the protocol tells when it is safe: *seconds*, or ten times what a
+    small request takes now, was never too short in thousands of transactions on a busy machine,
+    where no wait killed one slapd in fifty.
+    """
+    slowest = 0.0
+    for _ in range(3):
+        asked = monotonic()
+        channel.call(wire.extended(wire.WHO_AM_I), deadline)
+        slowest = max(slowest, monotonic() - asked)
+    sleep(max(seconds, 10 * slowest))
 
 
 def txn_control(identifier: bytes) -> Control:

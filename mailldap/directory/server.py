@@ -414,6 +414,8 @@ class LdapServer:
         return outcomes
 
     def _apply_together(self, changes: Sequence[Change]) -> None:
+        if not changes:
+            return
         operations = [wire.change(change) for change in changes]
         outcome = self._ask(
             lambda c: run_transaction(c.channel, operations, self._deadline()), repeat=False
