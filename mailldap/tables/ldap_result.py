@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, Session
 from mailldap.directory.libldap_text import err2string
-from mailldap.errors import ApiError, FilterError
+from mailldap.errors import ApiError, DNError, FilterError
+from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Present, parse_libldap
 from mailldap.postfix.lines import decode
@@ -23,6 +24,7 @@ _NO_SUCH_OBJECT = 32
 _BAD_FILTER = -7
 _PARAM_ERROR = -9
 _PROTOCOL_ERROR = 2
+_INVALID_DN = 34
 
 
 class LookupFailed(Exception):
@@ -47,13 +49,13 @@ def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, lis
     if config.session.timeout == 0:
         return _PARAM_ERROR, []
     if query.filter == "":
-        return _PROTOCOL_ERROR, []  # what a server makes of a request without filter
+        return _malformed(query.base), []
     try:
         parsed = Present("objectclass") if query.filter is None else parse_libldap(query.filter)
     except FilterError:
         return _BAD_FILTER, []
     if config.size_limit < 0:
-        return _PROTOCOL_ERROR, []  # what a server makes of a negative number
+        return _malformed(query.base), []
     result: SearchResult = session.run(
         SearchRequest(
             base=query.base,
@@ -66,6 +68,15 @@ def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, lis
         )
     )
     return result.code, result.entries
+
+
+def _malformed(base: str) -> int:
+    """Return what a server answers to a search without filter or with a negative limit."""
+    try:
+        DN.parse(base)
+    except DNError:
+        return _INVALID_DN
+    return _PROTOCOL_ERROR
 
 
 class Collector:

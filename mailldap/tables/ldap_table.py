@@ -51,7 +51,7 @@ class LdapTable(BaseTable):
             domain = key.rpartition("@")[2]
             if "@" not in key or key.rindex("@") == 0:
                 return NotFound()
-            matched = match_string(config.domain, domain, self.context)
+            matched = match_string(config.name, config.domain, domain, self.context)
             if isinstance(matched, Failed):
                 return matched
             if not matched:

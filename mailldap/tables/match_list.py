@@ -79,7 +79,9 @@ def _from_file(
     return patterns
 
 
-def match_string(patterns: list[Pattern], text: str, context: TableContext) -> bool | Failed:
+def match_string(
+    parameter: str, patterns: list[Pattern], text: str, context: TableContext
+) -> bool | Failed:
     """Return whether the list holds *text* in any case, or the failure of a table in it."""
     folded = fold(text, utf8=context.utf8)
     for pattern in patterns:
@@ -91,5 +93,7 @@ def match_string(patterns: list[Pattern], text: str, context: TableContext) -> b
         if isinstance(answer, Found):
             return pattern.wanted
         if isinstance(answer, Failed):
-            return answer
+            message = f"{parameter}: {pattern.table.name}: table lookup problem"
+            context.warn(message)
+            return Failed(message, answer.kind)
     return False

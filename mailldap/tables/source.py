@@ -37,6 +37,8 @@ class FileSource:
     def __init__(self, path: str, context: TableContext) -> None:
         try:
             text = decode(context.read_file(path))
+        except IsADirectoryError as error:
+            raise ConfigError(f"read {path}: {error.strerror}") from error
         except OSError as error:
             raise TableUnavailable(f"open {path}: {error.strerror}") from error
         self._path = path
