@@ -13,7 +13,7 @@ from dataclasses import replace
 from mailldap.postfix.words import fold
 from mailldap.tables.base import Failed, Found, TableContext
 from mailldap.tables.cidr import CidrError, Network
-from mailldap.tables.match_list import Opener, Pattern, match_string, read_patterns
+from mailldap.tables.match_list import Opener, Pattern, read_patterns
 
 _ADDRESS = frozenset("0123456789.abcdefABCDEF:")
 _NETWORK = _ADDRESS | frozenset("[]/")
@@ -43,7 +43,7 @@ class MatchList:
 
     def match_string(self, text: str) -> bool | Failed:
         """Return whether the list holds exactly *text*, in any case."""
-        return self._warned(match_string(self.patterns, text, self._context))
+        return self._first([(text, self._string)])
 
     def match_domain(self, name: str) -> bool | Failed:
         """Return whether the list holds the domain, or a parent by the list's subdomain rule."""
@@ -60,20 +60,21 @@ class MatchList:
             for text, matches in subjects:
                 result = matches(fold(text, utf8=self._context.utf8), pattern)
                 if isinstance(result, Failed):
-                    return self._warned(result)
+                    self._context.warn(f"{self.parameter}: {result.message}")
+                    return result
                 if result:
                     return pattern.wanted
         return False
 
-    def _warned(self, result: bool | Failed) -> bool | Failed:
-        if isinstance(result, Failed):
-            self._context.warn(f"{self.parameter}: {result.message}")
-        return result
-
     def _ask(self, key: str, pattern: Pattern) -> bool | Failed:
         assert pattern.table is not None
         answer = pattern.table.get(key)
-        return answer if isinstance(answer, Failed) else isinstance(answer, Found)
+        if isinstance(answer, Failed):
+            return Failed(f"{pattern.table.name}: table lookup problem", answer.kind)
+        return isinstance(answer, Found)
+
+    def _string(self, text: str, pattern: Pattern) -> bool | Failed:
+        return text == pattern.text if pattern.table is None else self._ask(text, pattern)
 
     def _domain(self, name: str, pattern: Pattern) -> bool | Failed:
         if pattern.table is not None:
