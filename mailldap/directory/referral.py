@@ -49,19 +49,23 @@ def rewrite(entry: Entry, target: str | None, scope: Scope, schema: Schema) -> t
 
 
 def _dn(own: str, at: str, target: str | None, schema: Schema) -> str | None:
-    """Return the DN there that corresponds to *target* here, where *at* stands for *own* there."""
+    """Return the DN there that corresponds to *target* here, where *at* stands for *own* there.
+
+    As slapd does it: where the end of the target is not spelled as the entry, but for the case of
+    ASCII letters, the target stays as it is.
+    """
     try:
         there, there_key = schema.dn_forms(own, strict=False)
         if target is None:
             return there or at
-        wanted, wanted_key = schema.dn_forms(target, strict=False)
-        _, at_key = schema.dn_forms(at, strict=False)
+        wanted, _ = schema.dn_forms(target, strict=False)
+        here, here_key = schema.dn_forms(at, strict=False)
     except DNError:
         return None
-    if there and wanted_key == at_key:
-        return there
-    if not there or there_key == at_key or not wanted_key.endswith("," + at_key):
+    if not there or there_key == here_key or not _ascii_lower(wanted).endswith(_ascii_lower(here)):
         return wanted
-    surplus = wanted_key.removesuffix("," + at_key)
-    above = wanted.split(",")[: surplus.count(",") + 1]
-    return ",".join([*above, there])
+    return wanted[: len(wanted) - len(here)] + there
+
+
+def _ascii_lower(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape").lower()

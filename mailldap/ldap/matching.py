@@ -32,7 +32,7 @@ from mailldap.ldap.schema import AttributeType, Description, Schema
 Verdict = bool | None
 Predicate = Callable[[Entry], Verdict]
 #: Tells of one stored value of one attribute type whether it matches; None is Undefined.
-_ValueTest = Callable[[bytes], bool]
+_ValueTest = Callable[[bytes], Verdict]
 
 ENTRY_DN = "1.3.6.1.1.20"
 HAS_SUBORDINATES = "2.5.18.9"
@@ -213,8 +213,9 @@ def _each_value(
                 verdict = None
                 continue
             for value in values:
-                if passes(value):
-                    return True
+                passed = passes(value)
+                if passed or passed is None:
+                    return passed
         return verdict
 
     return test
@@ -267,9 +268,9 @@ def _key_test(
         return same
     compare = rule.less if rule.kind is Kind.ORDERING else rule.matches
 
-    def passes(value: bytes) -> bool:
+    def passes(value: bytes) -> Verdict:
         key = key_of(schema, value, Part.WHOLE)
-        return key is not None and compare(key, asserted)
+        return False if key is None else compare(key, asserted)
 
     return passes
 

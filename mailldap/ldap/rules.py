@@ -41,8 +41,8 @@ class Kind(Enum):
 
 
 Normalizer = Callable[["Schema", bytes, Part], bytes | None]
-#: Tells whether a stored value's key (first) matches the assertion's key.
-Matcher = Callable[[bytes, bytes], bool]
+#: Tells whether a stored value's key (first) matches the assertion's key; None is Undefined.
+Matcher = Callable[[bytes, bytes], bool | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +62,7 @@ class MatchingRule:
     extensible: bool = True
     compatible: frozenset[str] = frozenset()
     matches: Matcher = bytes.__eq__
-    less: Matcher = bytes.__lt__
+    less: Callable[[bytes, bytes], bool] = bytes.__lt__
 
     def usable_with(self, attribute_syntax: str, own_equality: MatchingRule | None) -> bool:
         """Tell whether the rule may be asserted of an attribute in an extensible match."""
@@ -190,17 +190,37 @@ def _time_less(value: bytes, asserted: bytes) -> bool:
 
 
 def _integer_less(value: bytes, asserted: bytes) -> bool:
-    return int(value) < int(asserted)
+    return _magnitude(value) < _magnitude(asserted)
 
 
-def _bits_and(value: bytes, asserted: bytes) -> bool:
-    return int(value) & int(asserted) == int(asserted)
+def _magnitude(value: bytes) -> tuple[int, bytes]:
+    """Return what orders integers of any length (int() refuses very long ones)."""
+    if value.startswith(b"-"):
+        digits = value[1:].translate(_NINES_COMPLEMENT)
+        return -len(digits), digits
+    return len(value), value
 
 
-def _bits_or(value: bytes, asserted: bytes) -> bool:
-    return int(value) & int(asserted) != 0
+def _bits_and(value: bytes, asserted: bytes) -> bool | None:
+    bits = _two_words(value, asserted)
+    return bits and bits[0] & bits[1] == bits[1]
 
 
+def _bits_or(value: bytes, asserted: bytes) -> bool | None:
+    bits = _two_words(value, asserted)
+    return bits and bits[0] & bits[1] != 0
+
+
+def _two_words(value: bytes, asserted: bytes) -> tuple[int, int] | None:
+    """Return both numbers where slapd can hold them, in 64 bits."""
+    if max(len(value), len(asserted)) > 20:
+        return None
+    one, other = int(value), int(asserted)
+    limit = 1 << 63
+    return (one, other) if -limit <= min(one, other) and max(one, other) < limit else None
+
+
+_NINES_COMPLEMENT = bytes.maketrans(b"0123456789", b"9876543210")
 _CASE_IGNORE = _unicode(ignore_case=True)
 _CASE_EXACT = _unicode(ignore_case=False)
 _IA5_IGNORE = _ia5(ignore_case=True)
