@@ -6,7 +6,7 @@ Source: Postfix's match_list.c and string_list(3). The first item that matches d
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import decode
@@ -71,7 +71,8 @@ def _from_file(
             raise TableUnavailable(reason) from error
         context.warn(reason)
         # What takes the file's place is not negated.
-        return [Pattern(path, True, UnavailableTable(f"non-existent:{path}", reason, context))]
+        raw = replace(context, utf8=False)  # it fails for keys that are not UTF-8, too
+        return [Pattern(path, True, UnavailableTable(f"non-existent:{path}", reason, raw))]
     patterns: list[Pattern] = []
     for line in text.split("\n"):
         if not line.startswith("#"):
