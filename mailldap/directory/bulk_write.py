@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from mailldap.directory import wire
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import run_transaction
+from mailldap.directory.exchange import run_transaction, stream
 from mailldap.directory.wire import Result
 from mailldap.ldap.change import Add, Change, Modify, Rename
 
@@ -78,8 +78,9 @@ def make_batch(
     """
     operations = [wire.change(change) for change in changes]
     apart = independent(changes)
+    window = WINDOW if apart else 1
     if transactions and apart and len(changes) > 1:
-        outcome = run_transaction(channel, operations, deadline())
+        outcome = run_transaction(channel, operations, deadline, window=window)
         if not outcome.result.code:
             return [outcome.result] * len(changes)
         if outcome.failed == 0:
@@ -88,32 +89,4 @@ def make_batch(
             before = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
             return before if before[-1].code else [*before, outcome.result]
         # The server does not tell which one it was: one after the other shows it.
-    return _stream(channel, operations, deadline, WINDOW if apart else 1)
-
-
-def _stream(
-    channel: Channel, operations: Sequence[bytes], deadline: Callable[[], float], window: int
-) -> list[Result]:
-    """Send *operations*, *window* of them unanswered; return the results of those sent.
-
-    Nothing is sent after a refusal came in; what is under way then is waited for.
-    """
-    waiting: dict[int, int] = {}
-    results: dict[int, Result] = {}
-    refused = False
-    following = iter(enumerate(operations))
-    while True:
-        while not refused and len(waiting) < window:
-            index, operation = next(following, (-1, b""))
-            if index < 0:
-                break
-            waiting[channel.send(operation, deadline())] = index
-        if not waiting:
-            return [results[index] for index in range(len(results))]
-        reply = channel.receive(deadline())
-        place = waiting.pop(reply.id, None)
-        if place is None:
-            channel.check_unsolicited(reply)
-            continue
-        results[place] = channel.parse(reply)
-        refused = refused or results[place].code != 0
+    return stream(channel, operations, deadline, window)[0]

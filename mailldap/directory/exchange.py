@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep
 
@@ -63,30 +63,65 @@ class TransactionOutcome:
     failed: int | None = None
 
 
-def run_transaction(
-    channel: Channel, operations: Sequence[bytes], deadline: float | None
-) -> TransactionOutcome:
-    """Do the update requests as one (RFC 5805): all of them in this order, or none.
+def stream(
+    channel: Channel,
+    operations: Sequence[bytes],
+    deadline: Callable[[], float | None],
+    window: int,
+    controls: Sequence[Control] = (),
+) -> tuple[list[Result], list[int]]:
+    """Send update requests, *window* of them unanswered; return results and message ids in order.
 
-    Each is sent when the server has queued the one before: servers work on several requests of
-    one connection at a time. The answer to the end request decides. ``failed`` is an index into
+    Nothing is sent after a refusal came in; what is under way then is waited for. *deadline* is
+    asked at each wait. Raises ApiError, after which nobody knows.
+    """
+    ids: list[int] = []
+    waiting: dict[int, int] = {}
+    results: dict[int, Result] = {}
+    refused = False
+    following = iter(enumerate(operations))
+    while True:
+        while not refused and len(waiting) < window:
+            index, operation = next(following, (-1, b""))
+            if index < 0:
+                break
+            ids.append(channel.send(operation, deadline(), controls))
+            waiting[ids[-1]] = index
+        if not waiting:
+            return [results[index] for index in range(len(results))], ids
+        reply = channel.receive(deadline())
+        place = waiting.pop(reply.id, None)
+        if place is None:
+            channel.check_unsolicited(reply)
+            continue
+        results[place] = channel.parse(reply)
+        refused = refused or results[place].code != 0
+
+
+def run_transaction(
+    channel: Channel,
+    operations: Sequence[bytes],
+    deadline: Callable[[], float | None],
+    *,
+    window: int = 1,
+) -> TransactionOutcome:
+    """Do the update requests as one (RFC 5805): all of them, or none.
+
+    With a *window* of 1 they are made in this order: servers work on several requests of one
+    connection at a time. The answer to the end request decides. ``failed`` is an index into
     *operations*. Raises ApiError, after which nobody knows.
     """
-    started = channel.call(wire.extended(wire.TXN_START), deadline)
+    started = channel.call(wire.extended(wire.TXN_START), deadline())
     if started.code:
         return TransactionOutcome(started)
     identifier = started.value or b""
-    controls = (txn_control(identifier),)
-    ids: list[int] = []
-    for index, operation in enumerate(operations):
-        ids.append(channel.send(operation, deadline, controls))
-        queued = channel.result(ids[-1], deadline)
+    results, ids = stream(channel, operations, deadline, window, (txn_control(identifier),))
+    let_settle(channel, deadline())
+    for index, queued in enumerate(results):
         if queued.code:
-            let_settle(channel, deadline)
-            channel.call(wire.txn_end(identifier, commit=False), deadline)
+            channel.call(wire.txn_end(identifier, commit=False), deadline())
             return TransactionOutcome(queued, index)
-    let_settle(channel, deadline)
-    ended = channel.call(wire.txn_end(identifier), deadline)
+    ended = channel.call(wire.txn_end(identifier), deadline())
     culprit = txn_culprit(channel, ended) if ended.code else None
     return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
 

@@ -418,7 +418,7 @@ class LdapServer:
             return
         operations = [wire.change(change) for change in changes]
         outcome = self._ask(
-            lambda c: run_transaction(c.channel, operations, self._deadline()), repeat=False
+            lambda c: run_transaction(c.channel, operations, self._deadline), repeat=False
         )
         if outcome.result.code:
             result = outcome.result
