@@ -99,6 +99,8 @@ class Stack:
             options += ["--hostname", service["hostname"]]
         for address in service.get("dns", ()):
             options += ["--dns", address]
+        for capability in service.get("cap_add", ()):
+            options += ["--cap-add", capability]
         for volume in service.get("volumes", ()):
             source, _, target = volume.partition(":")
             options += ["-v", f"{(DOCKER / source).resolve()}:{target}"]

@@ -26,14 +26,18 @@ CASES = [
     ("", "", True),
 ]
 #: The command line of mailldap, many times in one process.
-CHECK = """import io, json, sys
+CHECK = """import json, os, sys, tempfile
 sys.path[:0] = ["/opt/mailldap", "/opt/site-packages"]
 from mailldap.cli.app import execute
-out = sys.stdout
+out = os.dup(1)
 for login, sender in json.load(sys.stdin):
-    sys.stdout = io.TextIOWrapper(io.BytesIO())
-    status = execute(["-o", "json", "sender", "check", "-c", "/etc/postfix", "--", login, sender], {})
-    out.write(json.dumps([status, json.loads(sys.stdout.buffer.getvalue())]) + chr(10))
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 1)
+        command = ["-o", "json", "sender", "check", "-c", "/etc/postfix", "--", login, sender]
+        status = execute(command, {})
+        sys.stdout.flush()
+        said.seek(0)
+        os.write(out, json.dumps([status, json.load(said)]).encode() + bytes([10]))
 """
 
 

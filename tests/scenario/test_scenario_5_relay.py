@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.containers import wait_until
+
 USER = "user.name@gmail.com"
 PASSWORD = "relay-password-of-the-stand-in"
 SUBMIT = {
@@ -28,7 +30,10 @@ def in_clear(password: str) -> list[bytes]:
 def wire(stack):
     """Every byte that reached or left the stand-in while the tests of this file ran."""
     capture = "/tmp/wire"
-    stack.run("gmail", "sh", "-c", f"sniff {capture} >/dev/null 2>&1 & echo $! >{capture}.pid")
+    stack.run("gmail", "sh", "-c", f"sniff {capture} >{capture}.log 2>&1 &")
+    wait_until(
+        lambda: stack["gmail"].exec(["test", "-e", capture]).returncode == 0, "the ear is open"
+    )
     return lambda: stack.run("gmail", "cat", capture).stdout
 
 
