@@ -6,6 +6,7 @@ written. Writers lock, read the file again, change it and put the new one in its
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,8 @@ class LdifDirectory(EmbeddedDirectory):
             found = self._path.stat()
         except OSError as error:
             raise self._unreadable(error) from error
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError("no regular file", file=str(self._path))
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def _load(self) -> None:

@@ -208,7 +208,7 @@ def test_a_fault_in_a_value_is_found_by_its_attribute_alone(tmp_path):
 def test_files_that_are_no_directory(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         LdifDirectory(tmp_path / "nowhere.ldif").get(BASE)
-    with pytest.raises(ConfigError, match="directory"):
+    with pytest.raises(ConfigError, match="no regular file"):
         LdifDirectory(tmp_path).get(BASE)
     empty = tmp_path / "empty.ldif"
     empty.write_text("# nothing yet\n")
