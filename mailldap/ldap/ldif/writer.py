@@ -21,6 +21,11 @@ HEADER = "version: 1\n\n"
 _WIDTH = 76
 #: SAFE-STRING of RFC 2849 less control characters, and without a space at its end (note 8).
 _SAFE = re.compile(rb"(?:[!-9;=-~](?:[ -~]*[!-~])?)?")
+#: Lines that need neither base64 nor folding. Nearly all entries are such, and one look at the
+#: whole of them costs a third of a look at each value.
+_PLAIN = re.compile(
+    rb"(?:(?=.{1,76}(?:\n|\Z))[A-Za-z][A-Za-z0-9;-]*: [!-9;=-~](?:[ -~]*[!-~])?(?:\n|\Z))+"
+)
 _PRINTABLE = re.compile(r"[^ -~]")
 
 
@@ -34,6 +39,16 @@ def format_entry(entry: Entry) -> str:
 
     Raises BadData when an attribute's name is none, which would let a value forge lines.
     """
+    try:
+        lines = [b"dn: " + entry.dn.encode("ascii")]
+        for attribute, values in entry.attributes:
+            prefix = attribute.encode("ascii") + b": "
+            lines += [prefix + value for value in values]
+    except UnicodeEncodeError:
+        lines = []
+    text = b"\n".join(lines)
+    if _PLAIN.fullmatch(text) and text.count(b"\n") == len(lines) - 1:
+        return text.decode("ascii") + "\n\n"
     return "".join([_dn(entry.dn), *_attributes(entry), "\n"])
 
 
