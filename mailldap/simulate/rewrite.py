@@ -8,8 +8,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailldap.errors import ConfigError
+from mailldap.postfix.lines import decode
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.words import SPACE, c_string
 from mailldap.simulate.rfc822 import Kind, Token, internalize, operator, quote, scan, unquote
+from mailldap.tables.base import TableContext
+
+
+def origin(main: MainCf, context: TableContext) -> str:
+    """Return myorigin; where it names a file, as Debian's Postfix allows, that file's first line.
+
+    Raises ConfigError where there is no such line. Source: mail_params.c, MYORIGIN_FROM_FILE;
+    what other parameters see as $myorigin remains the path.
+    """
+    value = main.get("myorigin")
+    if not context.debian or not value.startswith("/"):
+        return value
+    line = main.location("myorigin")
+    try:
+        content = decode(context.read_file(value))
+    except OSError as error:
+        raise ConfigError(
+            f"myorigin: open file {value}: {error.strerror}", file=main.name, line=line
+        ) from error
+    first = c_string(content.partition("\n")[0]).strip(SPACE)
+    if not first:
+        raise ConfigError(f"myorigin file {value} is empty", file=main.name, line=line)
+    return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +51,10 @@ class Rewriting:
     allow_percent_hack: bool = True
 
     @classmethod
-    def of(cls, main: MainCf) -> Rewriting:
-        """Return the parameters that *main* sets."""
+    def of(cls, main: MainCf, myorigin: str) -> Rewriting:
+        """Return the parameters that *main* sets; *myorigin* is what :func:`origin` gave."""
         return cls(
-            myorigin=main.get("myorigin"),
+            myorigin=myorigin,
             mydomain=main.get("mydomain"),
             remote_domain=main.get("remote_header_rewrite_domain"),
             append_at_myorigin=main.get_bool("append_at_myorigin"),

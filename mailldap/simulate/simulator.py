@@ -22,7 +22,7 @@ from mailldap.simulate.result import (
     SenderVerdict,
     worst,
 )
-from mailldap.simulate.rewrite import Rewriting
+from mailldap.simulate.rewrite import Rewriting, origin
 from mailldap.simulate.rfc822 import quote, unquote
 from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
@@ -66,7 +66,11 @@ class Simulator:
 
     @cached_property
     def _rewriting(self) -> Rewriting:
-        return Rewriting.of(self.main)
+        return Rewriting.of(self.main, self._origin)
+
+    @cached_property
+    def _origin(self) -> str:
+        return origin(self.main, self.context)
 
     @cached_property
     def _search(self) -> AddressSearch:
@@ -77,7 +81,7 @@ class Simulator:
             owner_request_special=self.main.get_bool("owner_request_special"),
             utf8=utf8,
         )
-        return AddressSearch(extensions, self.main.get("myorigin"), self._local.contains, utf8)
+        return AddressSearch(extensions, self._origin, self._local.contains, utf8)
 
     @cached_property
     def _resolver(self) -> Resolver:
