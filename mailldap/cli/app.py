@@ -11,7 +11,7 @@ import typer
 
 from mailldap.cli.argv import split
 from mailldap.cli.run import FORMATS, Options, Run, run_of
-from mailldap.cli.stdio import is_about_stdout, lost, warn
+from mailldap.cli.stdio import is_about_stdout, lost, say, warn
 from mailldap.errors import ConfigError, MailldapError, UsageError
 from mailldap.version import __version__
 
@@ -55,7 +55,15 @@ def build(noun: str | None = None) -> typer.Typer:
     files = [_FILES[noun]] if noun in _FILES else list(dict.fromkeys(_FILES.values()))
     for file in files:
         import_module(f"mailldap.cli.{file}").register(app)
+    for group in app.registered_groups:
+        _tell_of_global_options(group.typer_instance)
+    _tell_of_global_options(app)
     return app
+
+
+def _tell_of_global_options(commands: typer.Typer | None) -> None:
+    for command in commands.registered_commands if commands else ():
+        command.epilog = "The global options (mailldap --help) may stand here too."
 
 
 def _print_version(ctx: typer.Context, wanted: bool) -> None:
@@ -77,7 +85,12 @@ def _options(
     ] = False,
     password_file: Annotated[
         Path | None,
-        typer.Option("-y", "--password-file", help="read the password from a file of mode 0600"),
+        typer.Option(
+            "-y",
+            "--password-file",
+            readable=False,
+            help="read the password from a file of mode 0600",
+        ),
     ] = None,
     start_tls: Annotated[bool, typer.Option("-Z", "--start-tls", help="try StartTLS")] = False,
     require_tls: Annotated[
@@ -91,10 +104,15 @@ def _options(
     ] = False,
     schema: Annotated[
         list[Path] | None,
-        typer.Option("--schema", help="more schema for ldif: (.schema or cn=config LDIF)"),
+        typer.Option(
+            "--schema", readable=False, help="more schema for ldif: (.schema or cn=config LDIF)"
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="configuration file instead of mailldap.yaml")
+        Path | None,
+        typer.Option(
+            "--config", readable=False, help="configuration file instead of mailldap.yaml"
+        ),
     ] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", help="profile of the configuration file")
@@ -112,6 +130,9 @@ def _options(
     ] = False,
 ) -> None:
     """Take the global options."""
+    for name, value in (("-H", uri), ("-b", base), ("-D", bind_dn)):
+        if value == "":
+            raise UsageError(f"{name} '' names nothing", hint="leave it out, or give it a value")
     if output not in FORMATS:
         raise UsageError(f"-o {output}: no such format", hint=f"one of {', '.join(FORMATS)}")
     if sasl is not None and sasl.upper() != "EXTERNAL":
@@ -131,10 +152,10 @@ def _options(
 
 def execute(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run one command line and return its exit status; nothing is raised for bad input."""
-    front, rest = split(argv)
-    run = Run(Options(output=_wanted_output(front)), environment)
+    run = Run(Options(output=_wanted_output(argv)), environment)
     try:
         try:
+            front, rest = split(argv)
             status = _run(run, front, rest)
         except MailldapError as error:
             status = run.fail(error)
@@ -157,8 +178,11 @@ def _run(run: Run, front: Sequence[str], rest: Sequence[str]) -> int:
     try:
         status = app(args=[*front, *rest], prog_name="mailldap", standalone_mode=False, obj=run)
     except _PARSER_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError" and run.options.output == "text":
+            say(f"{error}\n")
+            return UsageError.exit_status
         raise _usage(error) from error
-    except typer.Abort:
+    except typer.Abort:  # the end of input where a password was to be typed
         warn("nothing was done")
         return 1
     except SystemExit:  # the parser's answer when the reader of its help has gone away
@@ -179,13 +203,16 @@ def _text(name: str | bytes | int) -> str:
 def _usage(error: Exception) -> UsageError:
     """Return the parser's error as ours, with the command whose help tells more."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        message = "Missing command."
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "mailldap"
     return UsageError(message, hint=f"`{path} --help` shows what there is")
 
 
-def _wanted_output(options: Sequence[str]) -> str:
+def _wanted_output(argv: Sequence[str]) -> str:
     """Return the format asked for, before the options are parsed, for errors in parsing them."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
     for position, word in enumerate(options):
         value = ""
         if word in {"-o", "--output"} and position + 1 < len(options):

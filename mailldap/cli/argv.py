@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailldap.errors import UsageError
+
 #: Global options that take a value, and those that take none; short ones as the OpenLDAP tools
 #: have them.
 _SHORT_WITH_VALUE = ("-H", "-D", "-y", "-b", "-Y", "-o")
@@ -61,7 +63,8 @@ _LOCAL_WITH_VALUE = frozenset(
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the global options of *argv* and all other words, each in their order.
 
-    Nothing behind ``--`` is touched. The first of the other words is the noun.
+    Nothing behind ``--`` is touched. The first of the other words is the noun. Raises UsageError
+    for an option at the end whose value is missing.
     """
     front: list[str] = []
     rest: list[str] = []
@@ -72,6 +75,8 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             rest += argv[position:]
             break
         length = _length(word)
+        if length > len(argv) - position:
+            raise UsageError(f"{word} needs a value", hint="`mailldap --help` shows what there is")
         taken = length or (2 if word in _LOCAL_WITH_VALUE else 1)
         (front if length else rest).extend(argv[position : position + taken])
         position += taken

@@ -58,7 +58,12 @@ def import_ldif(
     ] = False,
     rejects: Annotated[
         Path | None,
-        typer.Option("--rejects", metavar="FILE", help="LDIF of what was refused, with the reason"),
+        typer.Option(
+            "--rejects",
+            metavar="FILE",
+            readable=False,
+            help="LDIF of what was refused, with the reason",
+        ),
     ] = None,
 ) -> None:
     """Bring the entries and change records of an LDIF file into the directory.

@@ -34,7 +34,10 @@ def generate(
         str, typer.Argument(metavar="KIND", help="aliases, senders, relay, cyrus, main or all")
     ],
     directory: Annotated[
-        Path | None, typer.Option("--dir", metavar="DIR", help="write there, with the right modes")
+        Path | None,
+        typer.Option(
+            "--dir", metavar="DIR", readable=False, help="write there, with the right modes"
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite files edited by hand")] = False,
     apply: Annotated[
@@ -210,7 +213,8 @@ def _agreed(run: Run, *, yes: bool) -> bool:
         return True
     if not can_answer():
         raise UsageError("the files would be changed as shown", hint="say --yes, or -n")
-    return run.agreed("Change the files?")
+    run.must_agree("Change the files?")
+    return True
 
 
 def _shown(text: str) -> str:

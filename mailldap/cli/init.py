@@ -67,6 +67,7 @@ def _refuse_existing(names: Iterable[str]) -> None:
 def _write_new(contents: dict[str, bytes]) -> list[Path]:
     """Write all the files, or none where one cannot be written."""
     written: list[Path] = []
+    name = ""
     try:
         for name, content in contents.items():
             handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -76,5 +77,5 @@ def _write_new(contents: dict[str, bytes]) -> list[Path]:
     except OSError as error:
         for path in written:
             path.unlink(missing_ok=True)
-        raise ConfigError(f"cannot be written: {error.strerror}", file=str(Path.cwd())) from error
+        raise ConfigError(f"cannot be written: {error.strerror}", file=name) from error
     return written

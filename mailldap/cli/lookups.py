@@ -49,7 +49,7 @@ def lookup(
     ] = False,
     version: PostfixVersion = "debian",
 ) -> None:
-    """Ask tables as ``postmap -q`` does.
+    """Ask tables as postmap -q does.
 
     Without --table those of virtual_alias_maps are asked, or the table that the configuration
     would generate where there is no Postfix.

@@ -157,7 +157,7 @@ def recipient_remove(
             entry = mail.recipients.entry(who)
             if not can_answer():
                 raise UsageError(f"{entry.dn} would be removed", hint="say --yes")
-            run.agreed(f"Remove {visible(entry.dn)}?")
+            run.must_agree(f"Remove {visible(entry.dn)}?")
         _done(run, mail, [mail.recipients.remove(who)])
 
 

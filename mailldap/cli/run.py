@@ -75,10 +75,13 @@ class Run:
 
         return getpass.getpass(prompt)
 
-    def agreed(self, question: str) -> bool:
+    def must_agree(self, question: str) -> None:
         """Ask a person on the terminal; anything but yes ends the command with status 1."""
         self.stdout.flush()
-        return typer.confirm(question, abort=True, err=True)
+        say(f"{question} [y/N]: ")
+        if sys.stdin.buffer.readline().strip().lower() not in {b"y", b"yes"}:
+            warn("nothing was done")
+            leave(1)
 
     def connect(self, *, need_base: bool = True) -> MailDirectory:
         """Return the directory of the settings, opened; with ``-n`` one that only pretends."""

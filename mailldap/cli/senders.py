@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +12,13 @@ from mailldap.cli.run import leave, run_of
 from mailldap.cli.stdio import warn
 from mailldap.output.escape import visible
 
+if TYPE_CHECKING:
+    from mailldap.simulate.simulator import Simulator
+
 sender = typer.Typer(no_args_is_help=True, help="Who may send as whom.")
 
 _COULD_NOT_ASK = 75
+_MAPS = "smtpd_sender_login_maps"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +52,12 @@ def check(
     leave(_COULD_NOT_ASK if verdict.allowed is None else 0 if verdict.allowed else 1)
 
 
+def _note_empty(postfix: Simulator) -> None:
+    """Say why nobody owns anything."""
+    if not postfix.main.get(_MAPS):
+        warn(f"{_MAPS} is empty in {postfix.main.directory}/main.cf")
+
+
 @sender.command("owners")
 def owners(
     ctx: typer.Context,
@@ -60,6 +70,7 @@ def owners(
     run = run_of(ctx)
     run.no_ldif()
     with closing(simulator(run, config_directory(run, directory))) as postfix:
+        _note_empty(postfix)
         found = postfix.sender_owners(address)
     for warning in found.warnings:
         warn(f"warning: {warning}")
@@ -81,6 +92,7 @@ def list_addresses(
     run = run_of(ctx)
     run.no_ldif()
     with closing(simulator(run, config_directory(run, directory))) as postfix:
+        _note_empty(postfix)
         found = postfix.sender_list(login)
     for warning in (*found.warnings, *found.unlisted):
         warn(f"warning: {warning}")

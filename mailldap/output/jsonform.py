@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def as_yaml(form: Any) -> str:
     """Return *form* as YAML text."""
     import yaml
 
-    return yaml.safe_dump(form, sort_keys=False, allow_unicode=False)
+    return yaml.safe_dump(form, sort_keys=False, allow_unicode=False, width=sys.maxsize)
 
 
 def one_or_list(forms: list[Form]) -> Form | list[Form]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailldap.directory.base import Reader, Scope
-from mailldap.errors import Ambiguous, DNError, NoSuchRecipient
+from mailldap.errors import Ambiguous, DNError, NoSuchObject, NoSuchRecipient
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import And, Equality, Filter, Or
@@ -33,12 +33,22 @@ def address_filter(address: str) -> Filter:
 
 def owners(reader: Reader, address: str) -> list[Entry]:
     """Return the recipients that have *address*, compared by the directory's matching rule."""
-    return list(reader.search(reader.base, Scope.SUB, address_filter(address)))
+    return list(_below_base(reader, address_filter(address)))
 
 
 def recipients(reader: Reader) -> Iterator[Entry]:
     """Yield every mailRecipient below the base, in the directory's order."""
-    return reader.search(reader.base, Scope.SUB, IS_RECIPIENT)
+    return _below_base(reader, IS_RECIPIENT)
+
+
+def _below_base(reader: Reader, wanted: Filter) -> Iterator[Entry]:
+    try:
+        yield from reader.search(reader.base, Scope.SUB, wanted)
+    except NoSuchObject as error:
+        error.hint = (
+            f"the base {reader.base} is not there, or not shown; `mailldap status` tells more"
+        )
+        raise
 
 
 def find_recipient(reader: Reader, name: str) -> Entry:
@@ -63,7 +73,7 @@ def find_recipient(reader: Reader, name: str) -> Entry:
 def with_uid(reader: Reader, uid: str) -> list[Entry]:
     """Return the recipients that have *uid*; more than one is a fault of the directory."""
     wanted = And((IS_RECIPIENT, Equality("uid", uid.encode("utf-8", "surrogateescape"))))
-    return list(reader.search(reader.base, Scope.SUB, wanted))
+    return list(_below_base(reader, wanted))
 
 
 def _candidates(reader: Reader, name: str) -> list[Entry]:

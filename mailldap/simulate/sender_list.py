@@ -59,12 +59,12 @@ def list_senders(opened: Opened, login: str, owner: str | None) -> SenderList:
     maps = opened.maps(_PARAMETER)
     unlisted: list[str] = []
     found: dict[str, str] = {}
-    try:
-        for table in maps.tables:
+    for table in maps.tables:
+        try:
             for key in _candidates(table, owner, unlisted):
                 found.setdefault(fold(key, utf8=opened.utf8), key)
-    except CouldNotAsk as error:
-        return SenderList(login, (), tuple(unlisted), error.message)
+        except CouldNotAsk as error:
+            return SenderList(login, (), tuple(unlisted), f"{table.name}: {error.message}")
     wanted = fold(owner, utf8=opened.utf8)
     owned = []
     for folded, key in found.items():
@@ -120,7 +120,7 @@ def _searched(table: LdapTable, owner: str) -> Iterator[str]:
     )
     result = table.context.open_session(config.session).run(request)
     if result.code:
-        raise CouldNotAsk(f"{table.name}: {from_result(result.code, result.text)}")
+        raise CouldNotAsk(str(from_result(result.code, result.text)))
     for entry in result.entries:
         for place in places:
             keys = (place.key(text) for text in entry.texts(place.attribute))

@@ -183,7 +183,7 @@ def test_a_dead_server_is_an_error_and_no_empty_list() -> None:
 
     files = {"logins": LOGINS, **ldap()}
     found = postfix("texthash:/p/logins ldap:/p/senders.cf", files, dead).sender_list("user1")
-    assert found.error == "nobody there"
+    assert found.error == "ldap:/p/senders.cf: nobody there"
     assert found.addresses == ()
 
 
