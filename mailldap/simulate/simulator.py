@@ -167,7 +167,7 @@ class Simulator:
                 accepted.append(answer)
         if not accepted:
             return _refused(query, max(refusals, key=lambda r: r.code))
-        envelope = Envelope()
+        envelope = Envelope(self.main.get_int("duplicate_filter_limit"))
         clean_sender = self._cleanup.sender(envelope, envelope_sender)
         for read in accepted:
             if envelope.failure is None:

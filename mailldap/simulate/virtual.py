@@ -46,17 +46,23 @@ def _write_error() -> CleanupFailed:
 
 @dataclass(slots=True)
 class Envelope:
-    """The recipients of one message, in internal form and in queue-file order."""
+    """The recipients of one message, in internal form and in queue-file order.
 
+    ``remembered`` is how many are compared with later ones (duplicate_filter_limit); 0 means all.
+    """
+
+    remembered: int = 0
     recipients: list[str] = field(default_factory=list)
     failures: list[CleanupFailed] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
     def add(self, key: str, recipient: str) -> None:
         """Add a recipient unless its *key* was there before."""
-        if key not in self._seen:
+        if key in self._seen:
+            return
+        self.recipients.append(recipient)
+        if self.remembered <= 0 or len(self._seen) < self.remembered:
             self._seen.add(key)
-            self.recipients.append(recipient)
 
     @property
     def failure(self) -> CleanupFailed | None:

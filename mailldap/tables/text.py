@@ -5,6 +5,7 @@ Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -115,12 +116,15 @@ def open_database(kind: str, path: str, context: TableContext) -> TextTable:
     """Return the table of a database, answered from the text that postmap(1) makes it from.
 
     A database file that is missing, or older than its text, is a warning: Postfix would not see
-    what we see. Raises ConfigError where there is no text.
+    what we see. Raises ConfigError where there is no text, and TableUnavailable where there is
+    no database either: then it is known that Postfix cannot answer.
     """
     suffix = DATABASE_SUFFIXES[kind][0]
     try:
         text = decode(context.read_file(path))
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(path + suffix):
+            raise TableUnavailable(f"open database {path}{suffix}: {error.strerror}") from error
         raise ConfigError(
             f"open database {path}{suffix}: only its text can be read here, "
             f"and that gives: {error.strerror}",
