@@ -18,6 +18,7 @@ from mailldap.version import __version__
 #: ClickException: what the command line parser itself raises. typer exports its leaves only.
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 _EX_SOFTWARE = 70
+_VERSION = "--version"
 #: The file of this room that has each noun, in the order of the help.
 _FILES = {
     "init": "init",
@@ -52,7 +53,10 @@ def build(noun: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    files = [_FILES[noun]] if noun in _FILES else list(dict.fromkeys(_FILES.values()))
+    if noun in _FILES:
+        files = [_FILES[noun]]
+    else:
+        files = [] if noun == _VERSION else list(dict.fromkeys(_FILES.values()))
     for file in files:
         import_module(f"mailldap.cli.{file}").register(app)
     for group in app.registered_groups:
@@ -126,7 +130,7 @@ def _options(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="say more on stderr")] = False,
     _version: Annotated[
         bool,
-        typer.Option("--version", help="print the version", is_eager=True, callback=_print_version),
+        typer.Option(_VERSION, help="print the version", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """Take the global options."""

@@ -14,6 +14,7 @@ from mailldap.errors import ConfigError
 from mailldap.output.escape import visible
 
 _EXAMPLE = "example.ldif"
+_DATA = Path(__file__).parent.parent / "data"
 
 
 def register(app: typer.Typer) -> None:
@@ -28,14 +29,11 @@ def init(
     ] = False,
 ) -> None:
     """Write a commented mailldap.yaml here; nothing that exists is overwritten."""
-    from importlib.resources import files
-
     from mailldap.config.load import FILE_NAME
 
     run = run_of(ctx)
     run.no_ldif()
-    data = files("mailldap") / "data"
-    text = (data / FILE_NAME).read_text()
+    text = (_DATA / FILE_NAME).read_text()
     uri = f"ldif:{_EXAMPLE}" if example else "ldap://localhost"
     hosts = "hosts: [ldap://ldap1.internal, ldap://ldap2.internal]"
     filled = (
@@ -45,7 +43,7 @@ def init(
     )
     contents = {FILE_NAME: filled.encode()}
     if example:
-        contents[_EXAMPLE] = (data / _EXAMPLE).read_bytes()
+        contents[_EXAMPLE] = (_DATA / _EXAMPLE).read_bytes()
     _refuse_existing(contents)
     if run.options.dry_run:
         run.emit({"version": 1, "written": []}, "".join(f"would write {n}\n" for n in contents))
