@@ -21,6 +21,7 @@ from mailldap.directory.libldap.referral import Chase
 from mailldap.directory.libldap.uri import LibldapUri, parse_uri_list
 from mailldap.directory.libldap_text import (
     AUTH_UNKNOWN,
+    NOT_SUPPORTED,
     PARAM_ERROR,
     SERVER_DOWN,
     TIMEOUT,
@@ -135,6 +136,8 @@ class LibldapSession:
         """Bind by SASL EXTERNAL, which has no timeout; no other mechanism is known here."""
         parameters = self._parameters
         channel = self._connected()
+        if parameters.version < 3:
+            raise api_error(NOT_SUPPORTED)
         assert self._uri is not None
         mechanisms = _MECHANISM.findall(parameters.sasl_mechs.upper())
         mechanisms = mechanisms or self._offered_mechanisms(channel)

@@ -59,8 +59,7 @@ class LdapTable(BaseTable):
         try:
             session = self._session()
         except ApiError as error:
-            self.context.warn(f"dict_ldap_connect: {error.message}")
-            return Failed(error.message)
+            return self._no_connection(error)
         except CouldNotAsk as error:
             self.context.warn(error.message)
             return Failed(error.message)
@@ -116,9 +115,14 @@ class LdapTable(BaseTable):
         """Return the failure of a conversation; a failed reconnection has words of its own."""
         if error.message.startswith("Unable to "):
             self._forget()
-            self.context.warn(f"dict_ldap_connect: {error.message}")
-            return Failed(error.message)
+            return self._no_connection(error)
         return self._search_error(error.result)
+
+    def _no_connection(self, error: ApiError) -> Failed:
+        about_tls = error.message.startswith("Unable to allocate new TLS context")
+        function = "dict_ldap_set_tls_options" if about_tls else "dict_ldap_connect"
+        self.context.warn(f"{function}: {error.message}")
+        return Failed(error.message)
 
     def _search_error(self, code: int) -> Failed:
         message = f"Search error {code}: {err2string(code)}"
