@@ -24,7 +24,7 @@ DOMAINS = [
 ]  # fmt: skip
 GOOD_LOCALS = LOCALS[:18]
 GOOD_DOMAINS = DOMAINS[:16]
-SPECIALS = list('|%!()<>@,;:\\".[] \t#+-=') + ["é", "\udce9", "\x01", "\x7f"]
+SPECIALS = [*list('|%!()<>@,;:\\".[] \t#+-='), "é", "�", "\x01", "\x7f"]
 
 
 class Generator:
