@@ -20,6 +20,9 @@ from mailldap.errors import ApiError
 from mailldap.ldap.entry import Entry
 
 _CHUNK = 1 << 18
+
+#: Message id, tag of the operation, and where its content begins and ends.
+Frame = tuple[int, int, int, int]
 _LONGEST_POLL = (1 << 31) - 1  # milliseconds, what poll(2) takes
 
 
@@ -113,6 +116,39 @@ class Channel:
         except ber.DecodingError as error:
             raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
 
+    def receive_all(self, deadline: float | None) -> tuple[bytes, list[Frame]]:
+        """Return a buffer and all whole answers in it, at least one, controls left out.
+
+        Written out flat, as wire.parse_entry is: it runs once an answer in the bulk paths.
+        """
+        try:
+            while True:
+                buffer, at = self._buffer, self._at
+                end = len(buffer)
+                frames: list[Frame] = []
+                missing = 1
+                while end - at > 1:
+                    length = buffer[at + 1]
+                    start = at + 2
+                    if buffer[at] != ber.SEQUENCE or length >= 0x80:
+                        whole = ber.frame_length(buffer, at, end)
+                        start += length & 0x7F if length >= 0x80 else 0
+                        length = whole - (start - at)
+                        if not whole:
+                            break
+                    stop = start + length
+                    if stop > end:
+                        missing = stop - end
+                        break
+                    frames.append(_frame(buffer, start, stop))
+                    at = stop
+                self._at = at
+                if frames:
+                    return buffer, frames
+                self._fill(missing, deadline)
+        except ber.DecodingError as error:
+            raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
+
     def _fill(self, missing: int, deadline: float | None) -> None:
         """Read until *missing* more bytes are here, at least one."""
         parts = [self._buffer[self._at :], *self._waiting]
@@ -177,7 +213,7 @@ class Channel:
     def parse(self, reply: Message) -> Result:
         """Return the result in *reply*; a malformed one breaks the conversation."""
         try:
-            return wire.parse_result(reply)
+            return wire.parse_result(reply.buffer, reply.start, reply.stop)
         except ber.DecodingError as error:
             raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 
@@ -224,6 +260,24 @@ class Channel:
         self.usable = False
         with suppress(OSError):
             self._socket.close()
+
+
+def _frame(buffer: bytes, at: int, end: int) -> Frame:
+    """Return the frame of the message content ``buffer[at:end]``."""
+    if end - at >= 5 and buffer[at] == ber.INTEGER:
+        size = buffer[at + 1]
+        first = at + 2 + size
+        if 1 <= size <= 4 and first + 2 <= end:
+            message_id = int.from_bytes(buffer[at + 2 : first], "big")
+            length = buffer[first + 1]
+            start = first + 2
+            if length < 0x80:
+                stop = start + length
+                if stop <= end:
+                    return message_id, buffer[first], start, stop
+            else:
+                return message_id, *ber.read_header(buffer, first, end)
+    raise ber.DecodingError("cut short")
 
 
 def _is_wait(error: OSError) -> bool:

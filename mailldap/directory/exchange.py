@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep
+from typing import TypeVar
 
 from mailldap.directory import ber, wire
 from mailldap.directory.base import SearchRequest, SearchResult
 from mailldap.directory.channel import Channel
 from mailldap.directory.libldap_text import DECODING_ERROR
-from mailldap.directory.wire import Control, Result
+from mailldap.directory.wire import Control, Message, Result
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,48 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
             answer.references.append(channel.reference(reply))
         elif tag != wire.INTERMEDIATE_RESPONSE:
             raise channel.broken(DECODING_ERROR, f"answer 0x{tag:02x} to a search")
+
+
+def stream_searches(
+    channel: Channel,
+    questions: Iterable[tuple[_T, bytes]],
+    window: int,
+    deadline: Callable[[], float | None],
+) -> Iterator[tuple[_T, SearchResult]]:
+    """Put encoded searches, *window* of them unanswered; yield each with its answer.
+
+    *deadline* is asked at each wait. Raises ApiError.
+    """
+    waiting: dict[int, tuple[_T, SearchResult]] = {}
+    following = iter(questions)
+    while True:
+        while len(waiting) < window and (question := next(following, None)) is not None:
+            mark, operation = question
+            waiting[channel.send(operation, deadline())] = mark, SearchResult()
+        if not waiting:
+            return
+        buffer, frames = channel.receive_all(deadline())
+        for message_id, tag, start, stop in frames:
+            slot = waiting.get(message_id)
+            if slot is None:
+                channel.check_unsolicited(Message(message_id, tag, buffer, start, stop))
+                continue
+            answer = slot[1]
+            try:
+                if tag == wire.SEARCH_ENTRY:
+                    answer.entries.append(wire.parse_entry(buffer, start, stop))
+                elif tag == wire.SEARCH_DONE:
+                    done = wire.parse_result(buffer, start, stop)
+                    answer.code, answer.text = done.code, done.text
+                    answer.matched_dn, answer.referral = done.matched_dn, done.referral
+                    del waiting[message_id]
+                    yield slot
+                elif tag == wire.SEARCH_REFERENCE:
+                    answer.references.append(wire.parse_reference(buffer, start, stop))
+                elif tag != wire.INTERMEDIATE_RESPONSE:
+                    raise ber.DecodingError(f"answer 0x{tag:02x} to a search")  # noqa: TRY301
+            except ber.DecodingError as error:
+                raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

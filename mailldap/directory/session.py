@@ -8,14 +8,15 @@ No ldap3: a lookup must not pay for its import.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailldap.directory import wire
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, SessionParameters
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import run_search
+from mailldap.directory.exchange import run_search, stream_searches
 from mailldap.directory.libldap.connect import open_channel, start_tls
 from mailldap.directory.libldap.referral import Chase
 from mailldap.directory.libldap.uri import LibldapUri, parse_uri_list
@@ -34,6 +35,8 @@ from mailldap.ldap.filter import Present
 
 if TYPE_CHECKING:
     from mailldap.directory.libldap.tls import TlsRules
+
+_T = TypeVar("_T")
 
 _NO_SUCH_ATTRIBUTE = 16
 _NO_SUCH_OBJECT = 32
@@ -203,11 +206,7 @@ class LibldapSession:
         parameters = self._parameters
         if parameters.timeout == 0:
             raise api_error(PARAM_ERROR)
-        request = replace(
-            request,
-            time_limit=max(parameters.timeout, 0),
-            deref=request.deref or Deref(parameters.dereference),
-        )
+        request = self._adjusted(request)
         channel = self._connected()
         deadline = self._deadline()
         result = run_search(channel, request, deadline).result
@@ -215,6 +214,42 @@ class LibldapSession:
             with Chase(parameters.timeout, self._tls, deadline) as chase:
                 return chase.follow(request, result)
         return result
+
+    def encode(self, request: SearchRequest, filter_: bytes | None = None) -> bytes:
+        """Return the search request with the table's timeout and dereference in it.
+
+        *filter_* is an encoded filter that takes the place of the request's.
+        """
+        return wire.search(self._adjusted(request), filter_)
+
+    def _adjusted(self, request: SearchRequest) -> SearchRequest:
+        return replace(
+            request,
+            time_limit=max(self._parameters.timeout, 0),
+            deref=request.deref or Deref(self._parameters.dereference),
+        )
+
+    def stream(
+        self, questions: Iterable[tuple[_T, bytes]], window: int
+    ) -> Iterator[tuple[_T, SearchResult]]:
+        """Put encoded searches, *window* of them unanswered; yield each with its answer.
+
+        Answers come as the server finishes them. A result other than success is handed over and
+        changes nothing; references are left alone. Raises ApiError where the conversation fails:
+        questions without an answer have to be put again.
+        """
+        self.ensure_open()
+        if self._parameters.timeout == 0:
+            raise api_error(PARAM_ERROR)
+        try:
+            channel = self._connected()
+            yield from stream_searches(channel, questions, window, self._deadline)
+        except ApiError as error:
+            self.close()
+            raise _worded("Search error {result}: {text}", error) from error
+        except GeneratorExit:
+            self.close()  # answers are still on their way
+            raise
 
     def close(self) -> None:
         """Unbind; the next search opens everything anew."""

@@ -142,8 +142,11 @@ def extended(oid: str, value: bytes | None = None) -> bytes:
     return ber.tlv(0x77, content)
 
 
-def search(request: SearchRequest) -> bytes:
-    """Return a search request (§4.5.1). Raises FilterError for one too deep to encode."""
+def search(request: SearchRequest, filter_: bytes | None = None) -> bytes:
+    """Return a search request (§4.5.1). Raises FilterError for one too deep to encode.
+
+    *filter_* is an encoded filter that takes the place of the request's.
+    """
     return ber.tlv(
         0x63,
         b"".join(
@@ -154,7 +157,7 @@ def search(request: SearchRequest) -> bytes:
                 ber.integer(request.size_limit),
                 ber.integer(request.time_limit),
                 ber.boolean(request.types_only),
-                encode_filter(request.filter),
+                encode_filter(request.filter) if filter_ is None else filter_,
                 _strings(request.attributes),
             )
         ),
@@ -384,10 +387,9 @@ def parse_reference(buffer: bytes, at: int, end: int) -> tuple[str, ...]:
     return tuple(uris)
 
 
-def parse_result(reply: Message) -> Result:
-    """Return the LDAPResult in *reply*, whatever kind it is."""
-    buffer, end = reply.buffer, reply.stop
-    code, at = ber.read_integer(buffer, reply.start, end, ber.ENUMERATED)
+def parse_result(buffer: bytes, at: int, end: int) -> Result:
+    """Return the LDAPResult in ``buffer[at:end]``, whatever kind of answer it is."""
+    code, at = ber.read_integer(buffer, at, end, ber.ENUMERATED)
     matched_dn, at = ber.read_text(buffer, at, end)
     text, at = ber.read_text(buffer, at, end)
     referral: tuple[str, ...] = ()

@@ -355,7 +355,9 @@ def test_we_read_results_that_pyasn1_wrote(code, matched, words, uris):
         made["referral"] = referral
     data = from_pyasn1("searchResDone", made)
     reply = wire.parse_message(data, 0, len(data))
-    assert wire.parse_result(reply) == wire.Result(code, matched, words, tuple(uris or ()))
+    assert wire.parse_result(reply.buffer, reply.start, reply.stop) == wire.Result(
+        code, matched, words, tuple(uris or ())
+    )
 
 
 @given(st.binary(max_size=20), st.integers(0, 2**31 - 1))
@@ -385,7 +387,7 @@ def readings(data):
     if kind == wire.SEARCH_REFERENCE:
         return kind, reply.controls, wire.parse_reference(reply.buffer, reply.start, reply.stop)
     wire.parse_paged(reply.controls)
-    found = wire.parse_result(reply)
+    found = wire.parse_result(reply.buffer, reply.start, reply.stop)
     if found.value:
         wire.parse_txn_end(found.value)
     return kind, reply.controls, found
