@@ -70,6 +70,12 @@ def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, lis
     return result.code, result.entries
 
 
+def _without_base(entries: Sequence[Entry], base: str) -> Sequence[Entry]:
+    """Return the entries whose DN is another one."""
+    own = DN.parse(base).normalized
+    return [entry for entry in entries if DN.parse(entry.dn).normalized != own]
+
+
 def _malformed(base: str) -> int:
     """Return what a server answers to a search without filter or with a negative limit."""
     try:
@@ -183,6 +189,7 @@ class Collector:
     def _special(self, value: str) -> Sequence[Entry]:
         """Return the entries that a DN or URL leads to."""
         query = Query(value, Scope.BASE, None, self.config.attributes.all)
+        below = False
         if is_ldap_url(value):
             try:
                 url = parse_ldap_url(value)
@@ -196,6 +203,7 @@ class Collector:
                 if not attributes:
                     return []
             query = Query(url.dn, url.scope, url.filter, attributes)
+            below = url.below
         try:
             code, entries = search(self.session, self.config, query)
         except ApiError as error:
@@ -206,7 +214,7 @@ class Collector:
             return []
         if code:
             raise self._search_failure(f"search error {code}: {err2string(code)} ")
-        return entries
+        return _without_base(entries, query.base) if below else entries
 
     def _intersection(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the attributes that both a URL and the table ask for, the narrower of two."""

@@ -6,11 +6,13 @@ Source: ldap_table(5); Postfix's dict_ldap_lookup().
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import cast
 
 from mailldap.directory.base import Session, SessionParameters
 from mailldap.directory.libldap_text import err2string
 from mailldap.errors import ApiError, CouldNotAsk
+from mailldap.ldap.entry import Entry
 from mailldap.postfix.words import is_utf8
 from mailldap.tables.base import Answer, Failed, Found, NotFound, Probe, TableContext
 from mailldap.tables.ldap_config import LdapConfig, load_config
@@ -44,6 +46,16 @@ class LdapTable(BaseTable):
 
     def find(self, key: str) -> Answer:
         """Return what the servers have for *key*."""
+        question = self.question(key)
+        if not isinstance(question, Query):
+            return question
+        return self._ask(question, key)
+
+    def question(self, key: str) -> Query | Answer:
+        """Return the search that *key* leads to, or the answer where it leads to none.
+
+        The conversation is opened first, as Postfix does.
+        """
         self._base = self._filter = None
         self._entries = []
         config = self.config
@@ -71,29 +83,31 @@ class LdapTable(BaseTable):
         if base is None or query is None:
             return NotFound()
         self._base, self._filter = base, query
-        return self._ask(session, key, base, query)
+        return Query(base, config.scope, query, config.attributes.all)
 
-    def _ask(self, session: Session, key: str, base: str, query: str) -> Answer:
-        config = self.config
+    def _ask(self, question: Query, key: str) -> Answer:
         try:
-            code, entries = search(
-                session, config, Query(base, config.scope, query, config.attributes.all)
-            )
+            code, entries = search(self.session(), self.config, question)
         except ApiError as error:
             return self._broken(error)
         except CouldNotAsk as error:
             self._forget()
             self.context.warn(error.message)
             return Failed(error.message)
+        return self.conclude(question, key, code, entries)
+
+    def conclude(self, question: Query, key: str, code: int, entries: Sequence[Entry]) -> Answer:
+        """Return the answer for *key*, whose search brought *entries* and a result code."""
+        config = self.config
         if code == _NO_SUCH_OBJECT and config.search_base.dynamic:
             return NotFound()
         if code == _NO_SUCH_OBJECT:
-            message = f"Search base '{base}' not found: {code}: {err2string(code)}"
+            message = f"Search base '{question.base}' not found: {code}: {err2string(code)}"
             self.context.warn(f"dict_ldap_lookup: {config.name}: {message}")
             return Failed(message)
         if code:
             return self._search_error(code)
-        collector = Collector(config, session, key, self.context.warn)
+        collector = Collector(config, self.session(), key, self.context.warn)
         try:
             collector.collect(entries)
         except LookupFailed as failure:
@@ -130,7 +144,7 @@ class LdapTable(BaseTable):
         self._forget()
         return Failed(message)
 
-    def _session(self) -> Session:
+    def session(self) -> Session:
         """Return the conversation that tables with the same parameters share."""
         sessions = self._sessions()
         session = sessions.get(self.config.session)

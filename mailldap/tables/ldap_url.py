@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from mailldap.directory.base import Scope
-from mailldap.postfix.words import lower_ascii
+from mailldap.postfix.lines import decode, encode
+from mailldap.postfix.words import c_string, lower_ascii
 
-_PREFIX = re.compile(r"(<?)(?:URL:)?((?:ldap|pldap|ldaps|pldaps|ldapi|cldap)://)", re.IGNORECASE)
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_PREFIX = re.compile(r"(<?)(?:URL:)?((?:ldap|pldap|ldaps|pldaps|ldapi)://)", re.IGNORECASE)
 _SCOPES = {
     "base": Scope.BASE,
     "one": Scope.ONE,
@@ -19,6 +22,8 @@ _SCOPES = {
     "sub": Scope.SUB,
     "subtree": Scope.SUB,
 }
+#: A subtree without its base.
+_BELOW = frozenset({"children", "subord", "subordinate"})
 
 BAD_ENCLOSURE = 4
 BAD_URL = 5
@@ -37,13 +42,17 @@ class UrlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LdapUrl:
-    """The parts of a URL; ``filter`` is None where the URL has none."""
+    """The parts of a URL; ``filter`` is None where the URL has none.
+
+    ``below`` leaves the base out of the results.
+    """
 
     scheme: str
     dn: str
     attributes: tuple[str, ...]
     scope: Scope
     filter: str | None
+    below: bool = False
 
 
 def is_ldap_url(text: str) -> bool:
@@ -63,15 +72,10 @@ def parse_ldap_url(text: str) -> LdapUrl:
         rest = rest[:-1]
     place, slash, query = rest.partition("/")
     if not slash:
-        place, _, after = place.partition("?")
-        # As in ldap://192.0.2.1:389??cn=abc,o=company, which Novell's tools wrote.
-        query = after[1:] if after.startswith("?") else ""
-        fields = [query]
-    else:
-        fields = query.split("?")
+        place = place.partition("?")[0]
     if scheme != "ldapi":
         _check_place(place)
-    return _query(scheme, fields)
+    return _query(scheme, query.split("?"))
 
 
 def _check_place(place: str) -> None:
@@ -90,12 +94,13 @@ def _check_place(place: str) -> None:
 
 def _query(scheme: str, fields: list[str]) -> LdapUrl:
     dn, attributes, scope_text, filter_text, extensions, more = (*fields, *[None] * 6)[:6]
-    scope = Scope.BASE
+    scope, below = Scope.BASE, False
     if scope_text:
-        try:
-            scope = _SCOPES[lower_ascii(_unescape(scope_text))]
-        except KeyError:
-            raise UrlError(BAD_SCOPE) from None
+        word = lower_ascii(_unescape(scope_text))
+        below = word in _BELOW
+        if not below and word not in _SCOPES:
+            raise UrlError(BAD_SCOPE)
+        scope = Scope.SUB if below else _SCOPES[word]
     if filter_text:
         filter_text = _unescape(filter_text)
         if not filter_text:
@@ -105,13 +110,13 @@ def _query(scheme: str, fields: list[str]) -> LdapUrl:
     if extensions is not None and not [e for e in extensions.split(",") if e]:
         raise UrlError(BAD_EXTENSIONS)
     names = [name for name in _unescape(attributes or "").split(",") if name]
-    return LdapUrl(scheme, _unescape(dn or ""), tuple(names), scope, filter_text or None)
+    return LdapUrl(scheme, _unescape(dn or ""), tuple(names), scope, filter_text or None, below)
 
 
 def _unescape(text: str) -> str:
-    """Return *text* without %-escapes, up to the first NUL."""
+    """Return *text* without %-escapes, up to the first NUL; a bad escape leaves nothing."""
     if "%" not in text:
         return text
-    data = text.encode("utf-8", "surrogateescape")
-    plain = re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes.fromhex(m[1].decode()), data)
-    return plain.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    if _BAD_ESCAPE.search(text):
+        return ""
+    return c_string(decode(unquote_to_bytes(encode(text))))
