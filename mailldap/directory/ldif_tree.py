@@ -220,11 +220,11 @@ class LdifTree(Tree):
         node.state = _CHANGED
         self._touched = True
 
-    def renamed(self, nodes: Iterable[Node]) -> None:
-        """Take note of new DNs: the lines below the dn stay as they are."""
-        for number, node in enumerate(nodes):
-            assert isinstance(node, LdifNode)
-            node.state = max(node.state, _RENAMED if number else _CHANGED)
+    def renamed(self, node: Node, below: Iterable[Node]) -> None:
+        """Take note of new DNs: what is below keeps its text but for the line with the DN."""
+        for moved in below:
+            assert isinstance(moved, LdifNode)
+            moved.state = max(moved.state, _CHANGED if moved is node else _RENAMED)
 
     def add(self, node: Node) -> None:
         """Put *node* in its place."""
@@ -273,8 +273,8 @@ class LdifTree(Tree):
         """Tell whether a value made of *words* can be in the node's text, in whatever case."""
         assert isinstance(node, LdifNode)
         text = node.text
-        if node.state != _SAME or not text.isascii():
-            return True
+        if node.state != _SAME or b"\\" in text or not text.isascii():
+            return True  # \ may hide a value in the DN
         if b"\n " in text:
             text = text.replace(b"\n ", b"")
         if b"::" in text and encoded.search(text):

@@ -151,8 +151,8 @@ class Tree:
         """Return a node for :meth:`add`."""
         return Node(number, key, rdn, superior, attributes)
 
-    def renamed(self, nodes: Iterable[Node]) -> None:
-        """Take note that the DNs of *nodes* are spelled otherwise than before."""
+    def renamed(self, node: Node, below: Iterable[Node]) -> None:
+        """Take note that *node* was renamed, and with it the DNs of all *below*."""
 
     @property
     def next_number(self) -> int:

@@ -349,7 +349,7 @@ def _move(tree: Tree, node: Node, new_key: str, rdn: str, superior: str, after: 
             below.rdn, below.superior, below.attributes = rdn, superior, after
     for below, *_ in moved:
         tree.add(below)
-    tree.renamed(below for below, *_ in moved)
+    tree.renamed(node, (below for below, *_ in moved))
 
     def undo() -> None:
         for below, *_ in moved:
@@ -359,6 +359,6 @@ def _move(tree: Tree, node: Node, new_key: str, rdn: str, superior: str, after: 
             below.attributes = attributes
         for below, *_ in moved:
             tree.add(below)
-        tree.renamed(below for below, *_ in moved)
+        tree.renamed(node, (below for below, *_ in moved))
 
     return undo

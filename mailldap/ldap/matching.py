@@ -25,8 +25,8 @@ from mailldap.ldap.filter import (
     Present,
     Substrings,
 )
-from mailldap.ldap.phonetic import sounds_like
-from mailldap.ldap.rules import RULES, Kind, MatchingRule, Normalizer, Part
+from mailldap.ldap.phonetic import ascii_of, sounds_like
+from mailldap.ldap.rules import RULES, Kind, MatchingRule, Normalizer, Part, split_uid
 from mailldap.ldap.schema import AttributeType, Description, Schema
 
 Verdict = bool | None
@@ -328,7 +328,13 @@ def _ordering(
 
 
 def _approx(description: Description, value: bytes, schema: Schema) -> Predicate:
-    if description.type.equality not in _PHONETIC:
+    equality = description.type.equality
+    if equality is RULES["uniquemembermatch"]:
+        return _approx_member(description, value, schema)
+    if equality is RULES["caseignorelistmatch"]:
+        # The equality rule, but for the assertion's characters beyond ASCII, which slapd drops.
+        return _equality(description, ascii_of(value).encode(), schema)
+    if equality not in _PHONETIC:
         return _equality(description, value, schema)
     # The phonetic rules take the assertion as it is, and refuse what their equality rule refuses.
     if schema.key(description.type, value) is None:
@@ -347,6 +353,23 @@ def _approx(description: Description, value: bytes, schema: Schema) -> Predicate
         return passes
 
     return _each_value(description, schema, test_of)
+
+
+def _approx_member(description: Description, value: bytes, schema: Schema) -> Predicate:
+    """Names match where only one of them has a unique identifier behind it."""
+    asserted = schema.key(description.type, value)
+    if asserted is None:
+        return _undefined
+    name, uid = split_uid(asserted)
+
+    def passes(stored: bytes) -> Verdict:
+        key = schema.key(description.type, stored)
+        if key is None:
+            return False
+        other, other_uid = split_uid(key)
+        return name == other and (not uid or not other_uid or uid == other_uid)
+
+    return _each_value(description, schema, lambda _: passes)
 
 
 def _substrings(description: Description, item: Substrings, schema: Schema) -> Predicate:

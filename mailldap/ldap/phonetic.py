@@ -23,9 +23,9 @@ _FIRST = {"PN": "N", "KN": "N", "GN": "N", "AE": "E", "WR": "R", "WH": "W"}
 
 def sounds_like(value: bytes, asserted: bytes) -> bool:
     """Tell whether the words of *asserted* sound like words of *value*, in the same order."""
-    spoken = [_sounds(word) for word in _ascii(value).split(" ")]
+    spoken = [_sounds(word) for word in ascii_of(value).split(" ")]
     at = 0
-    for word in _ascii(asserted).split(" "):
+    for word in ascii_of(asserted).split(" "):
         if not word:
             continue
         try:
@@ -35,8 +35,8 @@ def sounds_like(value: bytes, asserted: bytes) -> bool:
     return at > 0
 
 
-def _ascii(value: bytes) -> str:
-    """Return *value* decomposed, without what is not ASCII then (é is e)."""
+def ascii_of(value: bytes) -> str:
+    """Return *value* decomposed, without what is not ASCII then: é is e, ß is nothing."""
     text = value.decode("utf-8", "ignore")
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -164,9 +164,14 @@ def _relative_name(schema: Schema, value: bytes, _part: Part) -> bytes | None:
 _UID = re.compile(rb"(.*)(#'[01]*'B)", re.DOTALL)
 
 
-def _name_and_uid(schema: Schema, value: bytes, part: Part) -> bytes | None:
+def split_uid(value: bytes) -> tuple[bytes, bytes]:
+    """Return the DN of a Name and Optional UID, and its UID with the ``#``, or nothing."""
     match = _UID.fullmatch(value)
-    name, uid = (match[1], match[2]) if match else (value, b"")
+    return (match[1], match[2]) if match else (value, b"")
+
+
+def _name_and_uid(schema: Schema, value: bytes, part: Part) -> bytes | None:
+    name, uid = split_uid(value)
     key = _distinguished_name(schema, name, part)
     return None if key is None else key + uid
 

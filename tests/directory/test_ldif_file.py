@@ -131,6 +131,17 @@ def test_renaming_changes_the_names_below_and_nothing_else_of_them(path):
     assert found(directory, "(mail=js@example.com)") == found(again, "(mail=js@example.com)")
 
 
+def test_renaming_an_entry_that_is_younger_than_those_below_it(path):
+    directory = LdifDirectory(path)
+    folk = f"ou=Folk,{BASE}"
+    directory.apply(Add(Entry.of(folk, {"objectClass": ["organizationalUnit"], "ou": ["Folk"]})))
+    directory.apply(Rename(JOHN, "uid=john", new_superior=folk))
+    directory.apply(Rename(folk, "ou=Crowd", delete_old_rdn=False))
+    again = LdifDirectory(path)
+    assert again.get(f"ou=Crowd,{BASE}").texts("ou") == ("Folk", "Crowd")
+    assert found(again, "(mail=js@example.com)") == [f"uid=john,ou=Crowd,{BASE}"]
+
+
 def test_crlf_stays(tmp_path):
     path = tmp_path / "dos.ldif"
     path.write_bytes(TEXT.replace("\n", "\r\n").encode())
