@@ -63,7 +63,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python bench/run.py $(ARGS)
 
 fuzz: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --hypothesis-profile=fuzz $(ARGS)
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz -m "hypothesis and not container" $(ARGS)
 
 stack: $(VENV)/installed
 	$(BIN)/python -m tests.scenario.stack up
