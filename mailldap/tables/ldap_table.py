@@ -13,7 +13,7 @@ from mailldap.directory.base import Session, SessionParameters
 from mailldap.directory.libldap_text import err2string
 from mailldap.errors import ApiError, CouldNotAsk
 from mailldap.ldap.entry import Entry
-from mailldap.postfix.words import is_utf8
+from mailldap.postfix.words import c_string, is_utf8
 from mailldap.tables.base import Answer, Failed, Found, NotFound, Probe, TableContext
 from mailldap.tables.ldap_config import LdapConfig, load_config
 from mailldap.tables.ldap_result import Collector, LookupFailed, Query, search
@@ -69,7 +69,7 @@ class LdapTable(BaseTable):
             if not matched:
                 return NotFound()
         try:
-            session = self._session()
+            self.session()
         except ApiError as error:
             return self._no_connection(error)
         except CouldNotAsk as error:
@@ -95,6 +95,19 @@ class LdapTable(BaseTable):
             self.context.warn(error.message)
             return Failed(error.message)
         return self.conclude(question, key, code, entries)
+
+    def asked(self, key: str) -> Query | Answer:
+        """Return the search that ``get(key)`` begins with, or its answer where there is none."""
+        key = c_string(key)
+        prepared = self.prepare(key)
+        return NotFound() if prepared is None else self.question(prepared)
+
+    def answered(self, key: str, question: Query, code: int, entries: Sequence[Entry]) -> Answer:
+        """Return what ``get(key)`` answers when its search brought *entries* and a result code."""
+        key = c_string(key)
+        prepared = self.prepare(key)
+        assert prepared is not None
+        return self.checked(key, self.conclude(question, prepared, code, entries))
 
     def conclude(self, question: Query, key: str, code: int, entries: Sequence[Entry]) -> Answer:
         """Return the answer for *key*, whose search brought *entries* and a result code."""

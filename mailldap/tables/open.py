@@ -198,21 +198,28 @@ class Lookup:
 
     def get(self, key: str) -> Answer:
         """Return the first value or failure for *key*."""
-        for position, spec in enumerate(self._specs):
-            if position == len(self._tables):
-                self._tables.append(open_table(spec, self._context))
-            table = self._tables[position]
-            answer = table.get(key)
-            if isinstance(answer, Found) and not answer.value:
-                self._context.warn(
-                    f"table {table.name}: key {key}: empty string result is not allowed"
-                )
-                self._context.warn(
-                    f"table {table.name} should return NO RESULT in case of NOT FOUND"
-                )
+        position = 0
+        while (table := self.table(position)) is not None:
+            answer = self.checked(table, key, table.get(key))
             if not isinstance(answer, NotFound):
                 return answer
+            position += 1
         return NotFound()
+
+    def table(self, position: int) -> Table | None:
+        """Return the table at *position*, opened if need be; None behind the last."""
+        if position == len(self._specs):
+            return None
+        if position == len(self._tables):
+            self._tables.append(open_table(self._specs[position], self._context))
+        return self._tables[position]
+
+    def checked(self, table: Table, key: str, answer: Answer) -> Answer:
+        """Return *answer*, after the warnings about one that is empty."""
+        if isinstance(answer, Found) and not answer.value:
+            self._context.warn(f"table {table.name}: key {key}: empty string result is not allowed")
+            self._context.warn(f"table {table.name} should return NO RESULT in case of NOT FOUND")
+        return answer
 
     def close(self) -> None:
         """Close the tables that were opened."""

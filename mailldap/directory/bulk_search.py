@@ -1,0 +1,254 @@
+"""Many equality searches as few: OR filters, whose entries are given back to the searches.
+
+A server tests fifty alternatives of one filter in little more time than one, so fifty searches
+that differ in an asserted value become one. Which of them an entry belongs to is found out here,
+by the matching rules that the server itself names in its schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mailldap.directory import ber, wire
+from mailldap.directory.base import Scope, SearchRequest, Session
+from mailldap.errors import SchemaError
+from mailldap.ldap.definitions import Definition, read_schema_text
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import And, Filter, Present
+from mailldap.ldap.rules import RULES, MatchingRule, Part
+from mailldap.ldap.schema import Schema
+
+#: The rules of text, whose keys need nothing but the value.
+_TEXT_RULES = ("caseignorematch", "caseexactmatch", "caseignoreia5match", "caseexactia5match")
+_NO_SCHEMA = Schema(())
+
+KeyOf = Callable[[bytes], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asserted:
+    """An attribute that the searches assert values of: its names, and its values' equality key."""
+
+    attribute: str
+    names: frozenset[str]
+    key_of: KeyOf
+    #: Whether the key of plain ASCII is the value in lower case.
+    ignores_case: bool
+
+
+def asserted(session: Session, attributes: Sequence[str]) -> tuple[Asserted, ...] | None:
+    """Return how the server matches *attributes*, None where we cannot do as it does.
+
+    Reads the subschema (RFC 4512 §4.4). We cannot where it is not shown, where an attribute has no
+    equality rule of text, or where other attributes are its subtypes. Raises CouldNotAsk.
+    """
+    texts = _attribute_types(session)
+    found = []
+    for attribute in attributes:
+        around = _mentioning(texts, attribute)
+        own = _of_name(around, attribute)
+        if own is None:
+            return None
+        names = frozenset(name.lower() for name in (*own.names, own.oid, attribute))
+        relatives = [other for name in names for other in _mentioning(texts, name)]
+        if any(name.lower() in names for other in relatives for name in other.superiors):
+            return None
+        rule = _equality(texts, own)
+        if rule is None:
+            return None
+        ignores_case = "ignore" in rule.name.lower()
+        found.append(Asserted(attribute, names, _key_of(rule), ignores_case))
+    return tuple(found)
+
+
+def _attribute_types(session: Session) -> list[str]:
+    everything = Present("objectClass")
+    root = session.run(SearchRequest("", Scope.BASE, everything, ("subschemaSubentry",)))
+    places = [dn for entry in root.entries for dn in entry.texts("subschemaSubentry")]
+    if not places:
+        return []
+    answer = session.run(SearchRequest(places[0], Scope.BASE, everything, ("attributeTypes",)))
+    return [text for entry in answer.entries for text in entry.texts("attributeTypes")]
+
+
+def _mentioning(texts: Iterable[str], name: str) -> list[Definition]:
+    """Return the definitions in which *name* occurs: reading all of them takes long."""
+    wanted = name.lower()
+    chosen = "\n".join(text for text in texts if wanted in text.lower())
+    try:
+        return list(read_schema_text(chosen, "subschema"))
+    except SchemaError:
+        return []
+
+
+def _of_name(definitions: Iterable[Definition], name: str) -> Definition | None:
+    wanted = name.lower()
+    for definition in definitions:
+        if definition.oid == wanted or any(own.lower() == wanted for own in definition.names):
+            return definition
+    return None
+
+
+def _equality(texts: Sequence[str], own: Definition) -> MatchingRule | None:
+    """Return the equality rule of an attribute, inherited or not, if it is one of text."""
+    at: Definition | None = own
+    while at is not None and at.first("EQUALITY") is None:
+        above = at.superiors[0] if at.superiors else None
+        at = _of_name(_mentioning(texts, above), above) if above else None
+    rule = RULES.get((at.first("EQUALITY") or "").lower()) if at else None
+    return rule if rule is not None and rule.name.lower() in _TEXT_RULES else None
+
+
+def _key_of(rule: MatchingRule) -> KeyOf:
+    normalize = rule.normalize
+    assert normalize is not None
+    return lambda value: normalize(_NO_SCHEMA, value, Part.WHOLE)
+
+
+def shows_all(
+    session: Session, request: SearchRequest, constants: Sequence[Filter], of: Sequence[Asserted]
+) -> bool:
+    """Tell, by a sample, whether the server shows what it lets us match. Raises CouldNotAsk.
+
+    An access rule may allow to search an attribute and not to read it.
+    """
+    for one in of:
+        sample = SearchRequest(
+            request.base,
+            request.scope,
+            And((*constants, Present(one.attribute))),
+            (one.attribute,),
+            size_limit=20,
+            deref=request.deref,
+        )
+        answer = session.run(sample)
+        if answer.code not in {0, 4}:
+            return False
+        if not all(_shown(entry, one) for entry in answer.entries):
+            return False
+    return True
+
+
+def _shown(entry: Entry, one: Asserted) -> bool:
+    return any(
+        values and name.partition(";")[0].lower() in one.names for name, values in entry.attributes
+    )
+
+
+class OrSearch:
+    """Searches that assert values of the same attributes, to be put together in batches."""
+
+    def __init__(self, of: Sequence[Asserted], constants: Sequence[Filter]) -> None:
+        """*constants* are the filters that all the searches share."""
+        self._of = of
+        self._constants = b"".join(map(wire.encode_filter, constants))
+        self._attributes = [ber.text(one.attribute) for one in of]
+        #: What stands in front of a value, by attribute and the value's length.
+        self._heads: list[dict[int, bytes]] = [{} for _ in of]
+        #: The places in *of* of an attribute description as the server spells it.
+        self._places: dict[str, tuple[int, ...]] = {}
+
+    def batch(self, values: Sequence[Sequence[bytes]]) -> OrBatch:
+        """Return a batch of searches. *values* are what each asserts, one an attribute."""
+        return OrBatch(self, values)
+
+    def filter(self, values: Iterable[Sequence[bytes]]) -> bytes:
+        """Return the filter of a batch, encoded."""
+        places = range(len(self._of))
+        parts = []
+        for own in values:
+            for place in places:
+                value = own[place]
+                head = self._heads[place].get(len(value))
+                parts.append(head or self._head(place, len(value)))
+                parts.append(value)
+        alternatives = ber.tlv(0xA1, b"".join(parts))
+        return ber.tlv(0xA0, self._constants + alternatives) if self._constants else alternatives
+
+    def _head(self, place: int, length: int) -> bytes:
+        attribute = self._attributes[place]
+        start = attribute + bytes((ber.OCTET_STRING,)) + ber.encode_length(length)
+        head = b"\xa3" + ber.encode_length(len(start) + length) + start
+        self._heads[place][length] = head
+        return head
+
+    def asserted(self, place: int) -> Asserted:
+        """Return the attribute at *place*."""
+        return self._of[place]
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def places(self, name: str) -> tuple[int, ...]:
+        """Return which of the attributes an attribute description is."""
+        found = self._places.get(name)
+        if found is None:
+            plain = name.partition(";")[0].lower()
+            found = tuple(at for at, one in enumerate(self._of) if plain in one.names)
+            self._places[name] = found
+        return found
+
+
+class OrBatch:
+    """Searches put as one."""
+
+    def __init__(self, search: OrSearch, values: Sequence[Sequence[bytes]]) -> None:
+        self._search = search
+        self._values = values
+        self._index: list[dict[bytes, list[int]]] = []
+        for place in range(len(search)):
+            index: dict[bytes, list[int]] = {}
+            key_of = search.asserted(place).key_of
+            for number, own in enumerate(values):
+                key = key_of(own[place])
+                if key is not None:
+                    index.setdefault(key, []).append(number)
+            self._index.append(index)
+
+    @property
+    def filter(self) -> bytes:
+        """The filter of all, encoded."""
+        return self._search.filter(self._values)
+
+    def divide(self, entries: Sequence[Entry]) -> tuple[list[list[Entry]], set[int]] | None:
+        """Return the entries of each search, in order, and the searches that must be put alone.
+
+        Alone: where one entry belongs to several searches by different attributes, the server may
+        allow to search only one of them. None where an entry belongs to no search: it matched
+        something that is not shown, and might have for any of them.
+        """
+        divided: list[list[Entry]] = [[] for _ in self._values]
+        alone: set[int] = set()
+        for entry in entries:
+            explained = self._explain(entry)
+            if not explained:
+                return None
+            if len(explained) > 1:
+                common = -1
+                for mask in explained.values():
+                    common &= mask
+                if not common:
+                    alone.update(explained)
+            for number in explained:
+                divided[number].append(entry)
+        return divided, alone
+
+    def _explain(self, entry: Entry) -> dict[int, int]:
+        """Return the searches that match the entry, with the attributes by which (as bits)."""
+        found: dict[int, int] = {}
+        places = self._search.places
+        for name, values in entry.attributes:
+            for place in places(name):
+                index, one = self._index[place], self._search.asserted(place)
+                for value in values:
+                    numbers = index.get(value.lower()) if one.ignores_case else None
+                    if numbers is None:
+                        # A key that is the value itself would have been found.
+                        if one.ignores_case and value.isascii() and b" " not in value:
+                            continue
+                        key = one.key_of(value)
+                        numbers = index.get(key) if key is not None else None
+                    for number in numbers or ():
+                        found[number] = found.get(number, 0) | 1 << place
+        return found
