@@ -105,6 +105,8 @@ class Comparison:
         self.uri = uri
         self.folder = lab.folder("postmap")
         self.count = 0
+        #: What the real postmap said, by case and key: the kind, and the value where found.
+        self.recorded: dict[str, dict[str, list[str]]] = {}
 
     def fill(self, text: str, place: Path) -> str:
         return (
@@ -137,12 +139,16 @@ class Comparison:
             for case, place, maps in prepared
         ]
         done = self.lab.exec(
-            ["python3", "-c", SCRIPT, "40"], json.dumps(request).encode(), {"LDAPNOINIT": "1"}
+            ["python3", "-c", SCRIPT, "16"], json.dumps(request).encode(), {"LDAPNOINIT": "1"}
         )
         assert done.returncode == 0, done.stderr.decode()
         differences = []
         for (case, place, maps), raw in zip(prepared, json.loads(done.stdout), strict=True):
             real = real_result(case, raw)
+            self.recorded[case.name] = {
+                key: [o.kind, o.text] if o.kind == "found" else [o.kind]
+                for key, o in real.outcomes.items()
+            }
             ours = self.ours(case, place, maps, batched=real.batched)
             found = differences_of(case, real, ours)
             if found:

@@ -20,7 +20,7 @@ def run(command):
     done = subprocess.run(command, capture_output=True)
     return [done.returncode, *(t.decode("utf-8", "surrogateescape") for t in (done.stdout, done.stderr))]
 
-with concurrent.futures.ThreadPoolExecutor(40) as pool:
+with concurrent.futures.ThreadPoolExecutor(16) as pool:
     json.dump(list(pool.map(run, json.load(sys.stdin))), sys.stdout)
 """
 LAB = Host("lab.internal", ())

@@ -1,5 +1,7 @@
 """The written cases of corpus/tables: ours and the real postmap say the same about each."""
 
+import json
+import os
 from pathlib import Path
 
 import yaml
@@ -7,6 +9,7 @@ import yaml
 from mailldap.directory.open import session_opener
 from tests.real.postmap import Case, Comparison
 
+RECORD = os.environ.get("MAILLDAP_RECORD")
 CORPUS = Path(__file__).parent / "corpus" / "tables"
 LEVEL = "compatibility_level = 3.6\n"
 
@@ -38,12 +41,23 @@ def text_cases(name: str) -> list[Case]:
 
 
 def test_tables_without_server(lab):
-    differences = Comparison(lab, session_opener()).run(text_cases("text.yaml"))
-    assert not differences, "\n".join(differences)
+    check(Comparison(lab, session_opener()), text_cases("text.yaml"), "text.recorded.json")
 
 
 def test_ldap(lab, slapd):
     ldif, cases = ldap_cases("ldap.yaml")
     slapd.reset(ldif)
-    differences = Comparison(lab, session_opener(), slapd.uri).run(cases)
+    check(Comparison(lab, session_opener(), slapd.uri), cases, "ldap.recorded.json")
+
+
+def check(comparison: Comparison, cases: list[Case], recording: str) -> None:
+    """Compare; what the real postmap said must also be what tests/tables replays.
+
+    MAILLDAP_RECORD=1 writes it anew.
+    """
+    differences = comparison.run(cases)
     assert not differences, "\n".join(differences)
+    path = CORPUS / recording
+    if RECORD:
+        path.write_text(json.dumps(comparison.recorded, indent=1) + "\n")
+    assert json.loads(path.read_text()) == comparison.recorded
