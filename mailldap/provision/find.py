@@ -10,6 +10,7 @@ from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import And, Equality, Filter, Or
 
+_NO_SUCH_OBJECT = 32
 IS_RECIPIENT = Equality("objectClass", b"mailRecipient")
 #: The attributes whose values are addresses of the entry: each belongs to one entry.
 ADDRESS_ATTRIBUTES = ("mail", "mailAlternateAddress")
@@ -37,18 +38,30 @@ def owners(reader: Reader, address: str) -> list[Entry]:
 
 
 def recipients(reader: Reader) -> Iterator[Entry]:
-    """Yield every mailRecipient below the base, in the directory's order."""
-    return _below_base(reader, IS_RECIPIENT)
+    """Yield every mailRecipient below the base, in the directory's order.
+
+    Raises NoSuchObject where the base is not there, which 389 Directory Server does not say of a
+    search in pages.
+    """
+    none = True
+    for entry in _below_base(reader, IS_RECIPIENT):
+        none = False
+        yield entry
+    if none and reader.get(reader.base, ("1.1",)) is None:
+        raise _absent(reader, NoSuchObject(_NO_SUCH_OBJECT))
 
 
 def _below_base(reader: Reader, wanted: Filter) -> Iterator[Entry]:
     try:
         yield from reader.search(reader.base, Scope.SUB, wanted)
     except NoSuchObject as error:
-        error.hint = (
-            f"the base {reader.base} is not there, or not shown; `mailldap status` tells more"
-        )
-        raise
+        raise _absent(reader, error) from error
+
+
+def _absent(reader: Reader, error: NoSuchObject) -> NoSuchObject:
+    """Return *error* with what is not there."""
+    error.hint = f"the base {reader.base} is not there, or not shown; `mailldap status` tells more"
+    return error
 
 
 def find_recipient(reader: Reader, name: str) -> Entry:
