@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -26,8 +26,9 @@ from mailldap.provision.result import Result
 from mailldap.simulate.generated import generated_postfix
 from mailldap.simulate.result import Resolution
 from mailldap.simulate.simulator import Simulator
-from mailldap.tables.base import Answer, Table, TableContext
-from mailldap.tables.open import open_table
+from mailldap.tables.base import Answer, TableContext
+from mailldap.tables.bulk import lookup_many
+from mailldap.tables.open import Lookup
 
 
 def open_writer(settings: Settings, *, need_base: bool = True) -> Writer:
@@ -304,7 +305,13 @@ class MailDirectory:
 
     def lookup(self, key: str) -> Answer:
         """Return what the generated alias table answers for *key*, as postmap -q would."""
-        return self._table.get(key)
+        return self._lookup.get(key)
+
+    def lookup_many(
+        self, keys: Iterable[str], *, say: Callable[[str], None] | None = None
+    ) -> Iterator[tuple[str, Answer]]:
+        """Yield each key with what :meth:`lookup` answers; see tables.bulk.lookup_many."""
+        return lookup_many(self._lookup, keys, say=say)
 
     @property
     def simulator(self) -> Simulator:
@@ -321,10 +328,9 @@ class MailDirectory:
         return generated_postfix(self.settings, self._opener())
 
     @cached_property
-    def _table(self) -> Table:
+    def _lookup(self) -> Lookup:
         main, context = self._generated
-        (spec,) = main.get_maps("virtual_alias_maps")
-        return open_table(spec, context)
+        return Lookup(main.get_maps("virtual_alias_maps"), context)
 
     def _opener(self) -> SessionOpener:
         if is_file(self.settings.uris):

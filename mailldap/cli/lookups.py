@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mailldap.simulate.result import Resolution
     from mailldap.simulate.simulator import Simulator
     from mailldap.tables.base import Answer
+    from mailldap.tables.open import Lookup
 
 _STATUS = {"deliver": 0, "reject": 1, "defer": 75}
 
@@ -65,7 +68,7 @@ def lookup(
         )
         wanted = _stdin_keys() if bulk else iter(keys)
         alone = len(keys) == 1 and not bulk
-        status = _answers(run, ((key, ask(key)) for key in wanted), alone=alone)
+        status = _answers(run, ask(wanted), alone=alone)
     leave(status)
 
 
@@ -76,8 +79,8 @@ def _asker(
     opened: ExitStack,
     keep_case: bool,
     version: str,
-) -> Callable[[str], Answer]:
-    """Return what answers for a key; *opened* closes what that needs."""
+) -> Callable[[Iterator[str]], Iterable[tuple[str, Answer]]]:
+    """Return what answers for keys; *opened* closes what that needs."""
     from mailldap.postfix.words import split_braced
     from mailldap.tables.open import Lookup
 
@@ -88,13 +91,33 @@ def _asker(
     if specs:
         lookup = Lookup(specs, context)
         opened.callback(lookup.close)
-        return lookup.get
+        return partial(_ask, lookup.get, partial(_lookup_many, lookup, run))
     if chosen is None and run.settings.uris:
-        return opened.enter_context(run.connect()).lookup
+        mail = opened.enter_context(run.connect())
+        return partial(_ask, mail.lookup, partial(mail.lookup_many, say=run.talk))
     raise ConfigError(
         "no table is named, and virtual_alias_maps is empty",
         hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
     )
+
+
+def _ask(
+    one: Callable[[str], Answer],
+    many: Callable[[Iterable[str]], Iterable[tuple[str, Answer]]],
+    keys: Iterator[str],
+) -> Iterator[tuple[str, Answer]]:
+    """Yield the answers for *keys*; those that somebody types are answered as they come."""
+    first = list(islice(keys, 2))
+    if len(first) < 2 or (sys.stdin is not None and sys.stdin.isatty()):
+        yield from ((key, one(key)) for key in chain(first, keys))
+    else:
+        yield from many(chain(first, keys))
+
+
+def _lookup_many(lookup: Lookup, run: Run, keys: Iterable[str]) -> Iterator[tuple[str, Answer]]:
+    from mailldap.tables.bulk import lookup_many
+
+    return lookup_many(lookup, keys, say=run.talk)
 
 
 def _typed(name: str) -> str:
