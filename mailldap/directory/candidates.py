@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailldap.directory.tree import Node, Tree
 from mailldap.ldap.filter import And, Equality, Filter, Or
-from mailldap.ldap.matching import ENTRY_DN, HAS_SUBORDINATES, SUBSCHEMA_SUBENTRY
+from mailldap.ldap.items import ENTRY_DN, HAS_SUBORDINATES, SUBSCHEMA_SUBENTRY
 from mailldap.ldap.rules import RULES
 
 _UNINDEXED = frozenset({HAS_SUBORDINATES, SUBSCHEMA_SUBENTRY, "2.5.21.9"})

@@ -19,8 +19,9 @@ from mailldap.ldap.dn import parse_rdn
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.ldif import format_entry, read_ldif
 from mailldap.ldap.rules import RULES
-from mailldap.ldap.schema import AttributeType, Schema
+from mailldap.ldap.schema import Schema
 from mailldap.ldap.schema_check import comparison_key
+from mailldap.ldap.schema_types import AttributeType
 
 #: A line that is neither empty, comment, continuation nor begins with a name and a colon.
 _BAD_LINE = re.compile(rb"\n(?![ #\n]|[A-Za-z0-9][A-Za-z0-9.;_-]*:|\Z)")

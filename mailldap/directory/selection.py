@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.schema import Description, Schema
+from mailldap.ldap.schema import Schema
+from mailldap.ldap.schema_types import Description
 
 
 class Selection:

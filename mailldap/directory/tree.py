@@ -12,8 +12,9 @@ from operator import attrgetter
 from mailldap.directory.index import Index
 from mailldap.errors import DNError
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.schema import AttributeType, Schema
+from mailldap.ldap.schema import Schema
 from mailldap.ldap.schema_check import comparison_key, with_naming_values
+from mailldap.ldap.schema_types import AttributeType
 
 Attributes = tuple[tuple[str, tuple[bytes, ...]], ...]
 BY_NUMBER = attrgetter("number")

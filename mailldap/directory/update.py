@@ -18,7 +18,6 @@ from mailldap.errors import DNError, MailldapError, ReferralReceived, from_resul
 from mailldap.ldap.change import Add, Change, Delete, Modify, ModOp, Rename
 from mailldap.ldap.dn import parse_rdn
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.schema import Description
 from mailldap.ldap.schema_check import (
     check_attributes,
     check_classes,
@@ -27,6 +26,7 @@ from mailldap.ldap.schema_check import (
     structural_class_of,
     with_naming_values,
 )
+from mailldap.ldap.schema_types import Description
 
 Undo = Callable[[], None]
 #: Attributes of an entry while it is being changed; order and values as answered.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,10 +16,10 @@ from mailldap.ldap import syntax
 from mailldap.ldap.definitions import Definition, read_definitions, read_schema_text
 from mailldap.ldap.dn import AVA, DN, RDN
 from mailldap.ldap.prepare import prepare_text
-from mailldap.ldap.rules import RULES, MatchingRule, Part
+from mailldap.ldap.rules import RULES, Part
+from mailldap.ldap.schema_resolve import Resolver
+from mailldap.ldap.schema_types import AttributeType, Description, ObjectClass
 
-#: The attribute types whose values name object classes; OpenLDAP compares those by inheritance.
-CLASS_ATTRIBUTES = frozenset({"2.5.4.0", "2.5.21.9"})
 _OPTION = re.compile("[A-Za-z0-9-]+")
 _IGNORE_CASE = frozenset({RULES["caseignorematch"], RULES["caseignoreia5match"]})
 _SPACES = re.compile("  +")
@@ -30,95 +28,6 @@ _PLAIN_RDN = re.compile(
     r'([A-Za-z][A-Za-z0-9-]*)=([^\\,;+"<>=# \t\r\n\x00](?:[^\\,;+"<>=\t\r\n\x00]*'
     r'[^\\,;+"<>= \t\r\n\x00])?)(?:,(?=[^ ])|\Z)'
 )
-
-
-class ClassKind(StrEnum):
-    """RFC 4512 §2.4."""
-
-    ABSTRACT = "ABSTRACT"
-    STRUCTURAL = "STRUCTURAL"
-    AUXILIARY = "AUXILIARY"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AttributeType:
-    """An attribute type with what it inherits filled in. ``superiors`` are OIDs, its own first."""
-
-    oid: str
-    names: tuple[str, ...]
-    superiors: tuple[str, ...]
-    syntax: str
-    equality: MatchingRule | None
-    ordering: MatchingRule | None
-    substr: MatchingRule | None
-    single_value: bool
-    no_user_modification: bool
-    operational: bool
-    definition: Definition
-
-    @property
-    def name(self) -> str:
-        """The canonical name: what OpenLDAP stores and answers."""
-        return self.names[0] if self.names else self.oid
-
-    @property
-    def is_class_name(self) -> bool:
-        """Whether values are names of object classes."""
-        return self.oid in CLASS_ATTRIBUTES
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ObjectClass:
-    """An object class. ``must`` and ``may`` are attribute OIDs, its superclasses' included.
-
-    ``superiors`` are the OIDs of the class itself and of all its superclasses.
-    """
-
-    oid: str
-    names: tuple[str, ...]
-    superiors: frozenset[str]
-    kind: ClassKind
-    must: tuple[str, ...]
-    may: frozenset[str]
-    obsolete: bool
-    definition: Definition
-
-    @property
-    def name(self) -> str:
-        """The canonical name."""
-        return self.names[0] if self.names else self.oid
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """An attribute description (RFC 4512 §2.5): a type, sorted tagging options, ";binary"."""
-
-    type: AttributeType
-    tags: tuple[str, ...] = ()
-    binary: bool = False
-
-    @property
-    def name(self) -> str:
-        """The description as OpenLDAP spells it."""
-        options = sorted((*self.tags, "binary")) if self.binary else self.tags
-        return ";".join((self.type.name, *options))
-
-    @property
-    def is_range(self) -> bool:
-        """Whether an option ends in "-" and so means all that begin with it (never stored)."""
-        return any(tag.endswith("-") for tag in self.tags)
-
-    def covers(self, other: Description) -> bool:
-        """Tell whether *other* is this description or a subtype of it (RFC 4512 §2.5.2)."""
-        if self.type.oid not in other.type.superiors or (self.binary and not other.binary):
-            return False
-        return all(
-            any(
-                tag == own or (tag.endswith("-") and (own + "-").startswith(tag))
-                for own in other.tags
-            )
-            for tag in self.tags
-        )
 
 
 class Schema:
@@ -132,7 +41,7 @@ class Schema:
         self._classes: dict[str, ObjectClass] = {}
         self._descriptions: dict[str, Description | None] = {}
         self._dns: dict[str, tuple[str, str]] = {"": ("", "")}
-        _Resolver(self._definitions, self._attributes, self._classes).resolve()
+        Resolver(self._definitions, self._attributes, self._classes).resolve()
 
     def with_definitions(self, text: str, name: str = "schema") -> Schema:
         """Return this schema and what *text* defines: .schema syntax or definitions alone.
@@ -300,120 +209,6 @@ class Schema:
         if normal is None or found.equality is RULES["uuidmatch"]:
             normal = spelled
         return str(AVA(found.name, spelled)), str(AVA(found.name, normal))
-
-
-class _Resolver:
-    """Fills in what definitions inherit; ``busy`` are those being resolved, to find circles."""
-
-    def __init__(
-        self,
-        definitions: dict[str, Definition],
-        attributes: dict[str, AttributeType],
-        classes: dict[str, ObjectClass],
-    ) -> None:
-        self._definitions = definitions
-        self._attributes = attributes
-        self._classes = classes
-        self._by_name: dict[tuple[bool, str], Definition] = {}
-        self._busy: set[str] = set()
-
-    def resolve(self) -> None:
-        for definition in self._definitions.values():
-            for name in (definition.oid, *definition.names):
-                key = (definition.is_class, name.lower())
-                other = self._by_name.setdefault(key, definition)
-                if other is not definition:
-                    raise definition.error(f"the name {name} is already that of {other.oid}")
-        for definition in self._definitions.values():
-            if not definition.is_class:
-                self._attribute(definition)
-        for definition in self._definitions.values():
-            if definition.is_class:
-                self._class(definition)
-
-    def _find(self, user: Definition, name: str, *, is_class: bool) -> Definition:
-        found = self._by_name.get((is_class, name.lower()))
-        if found is None:
-            kind = "object class" if is_class else "attribute type"
-            raise user.error(f"there is no {kind} {name}")
-        return found
-
-    def _attribute(self, definition: Definition) -> AttributeType:
-        done = self._attributes.get(definition.oid)
-        if done is not None:
-            return done
-        if definition.oid in self._busy:
-            raise definition.error("it is its own superior")
-        self._busy.add(definition.oid)
-        superior = None
-        if definition.superiors:
-            name = definition.superiors[0]
-            superior = self._attribute(self._find(definition, name, is_class=False))
-        kind = definition.syntax or (superior.syntax if superior else "")
-        if kind not in syntax.KNOWN:
-            raise definition.error(f"syntax {kind or '(none)'} is not known")
-        operational = definition.usage != "userApplications"
-        done = AttributeType(
-            oid=definition.oid,
-            names=definition.names,
-            superiors=(definition.oid, *(superior.superiors if superior else ())),
-            syntax=kind,
-            equality=self._rule(definition, "EQUALITY", superior.equality if superior else None),
-            ordering=self._rule(definition, "ORDERING", superior.ordering if superior else None),
-            substr=self._rule(definition, "SUBSTR", superior.substr if superior else None),
-            single_value=definition.has("SINGLE-VALUE"),
-            no_user_modification=definition.has("NO-USER-MODIFICATION"),
-            operational=operational,
-            definition=definition,
-        )
-        for name in (definition.oid, *definition.names):
-            self._attributes[name.lower()] = done
-        return done
-
-    def _rule(
-        self, definition: Definition, keyword: str, inherited: MatchingRule | None
-    ) -> MatchingRule | None:
-        name = definition.first(keyword)
-        if name is None:
-            return inherited
-        rule = RULES.get(name.lower())
-        if rule is None:
-            raise definition.error(f"matching rule {name} is not known")
-        return rule
-
-    def _class(self, definition: Definition) -> ObjectClass:
-        done = self._classes.get(definition.oid)
-        if done is not None:
-            return done
-        if definition.oid in self._busy:
-            raise definition.error("it is its own superclass")
-        self._busy.add(definition.oid)
-        superiors = [
-            self._class(self._find(definition, name, is_class=True))
-            for name in definition.superiors
-        ]
-        must = {self._oid(definition, name): None for name in definition.words("MUST")}
-        may = {self._oid(definition, name) for name in definition.words("MAY")}
-        for superior in superiors:
-            must |= dict.fromkeys(superior.must)
-            may |= superior.may
-        kind = next((kind for kind in ClassKind if definition.has(kind)), ClassKind.STRUCTURAL)
-        done = ObjectClass(
-            oid=definition.oid,
-            names=definition.names,
-            superiors=frozenset({definition.oid}).union(*(s.superiors for s in superiors)),
-            kind=kind,
-            must=tuple(must),
-            may=frozenset(may),
-            obsolete=definition.has("OBSOLETE"),
-            definition=definition,
-        )
-        for name in (definition.oid, *definition.names):
-            self._classes[name.lower()] = done
-        return done
-
-    def _oid(self, definition: Definition, name: str) -> str:
-        return self._find(definition, name, is_class=False).oid
 
 
 @lru_cache(maxsize=1)

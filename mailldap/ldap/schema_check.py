@@ -11,13 +11,8 @@ from mailldap.errors import DNError
 from mailldap.ldap import syntax
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.schema import (
-    AttributeType,
-    ClassKind,
-    Description,
-    ObjectClass,
-    Schema,
-)
+from mailldap.ldap.schema import Schema
+from mailldap.ldap.schema_types import AttributeType, ClassKind, Description, ObjectClass
 
 #: A result code of RFC 4511 appendix A, and slapd's words.
 Finding = tuple[int, str]
