@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
 from mailldap.directory.file_lock import locked, replace_file
 from mailldap.directory.ldif_tree import LdifTree
@@ -39,15 +40,17 @@ class LdifDirectory(EmbeddedDirectory):
         self._wanted_base = base
         self._loaded: LdifTree | None = None
         self._stamp: _Stamp | None = None
-        #: How many exclusive() contexts are open, and whether something waits to be written.
-        self._depth = 0
+        #: Held by the thread that is inside exclusive(), which _inside tells it.
+        self._guard = RLock()
+        self._inside = False
+        #: Whether something waits to be written.
         self._dirty = False
 
     def _tree(self) -> Tree:
         return self._current()
 
     def _current(self) -> LdifTree:
-        if self._loaded is None or (not self._depth and self._stamp != self._stat()):
+        if self._loaded is None or (not self._inside and self._stamp != self._stat()):
             self._load()
         assert self._loaded is not None
         return self._loaded
@@ -87,21 +90,22 @@ class LdifDirectory(EmbeddedDirectory):
         Changes made inside are seen inside at once, and reach the file together when the context
         ends, even by an exception: what apply() did not refuse is done.
         """
-        if self._depth:
-            yield
-            return
-        self._stat()
-        target = self._path.resolve()
-        with locked(target):
-            if self._stamp is None or self._stamp != self._stat():
-                self._load()
-            self._depth = 1
-            try:
+        with self._guard:
+            if self._inside:
                 yield
-            finally:
-                self._depth = 0
-                if self._dirty:
-                    self._save(target)
+                return
+            self._stat()
+            target = self._path.resolve()
+            with locked(target):
+                if self._stamp is None or self._stamp != self._stat():
+                    self._load()
+                self._inside = True
+                try:
+                    yield
+                finally:
+                    self._inside = False
+                    if self._dirty:
+                        self._save(target)
 
     def _save(self, target: Path) -> None:
         self._dirty = False

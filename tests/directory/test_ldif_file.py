@@ -384,6 +384,21 @@ def test_twelve_writers_at_the_same_time_lose_nothing(path):
     assert len(addresses) == 3 + 12 * 8
 
 
+def test_threads_that_share_a_directory(path):
+    directory = LdifDirectory(path)
+
+    def add(number: int) -> None:
+        for turn in range(4):
+            directory.apply(add_mail(JOHN, f"{number}.{turn}@example.com"))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(LdifDirectory(path).get(JOHN).values("mail")) == 3 + 6 * 4
+
+
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
