@@ -28,10 +28,14 @@ STAGES = {
     "helo": ("smtpd_helo_restrictions", HELO, "check_helo_access"),
     "sender": ("smtpd_sender_restrictions", SENDER, "check_sender_access"),
     "relay": ("smtpd_relay_restrictions", RECIPIENT, "check_recipient_access"),
+    "relay before compatibility_level 1": (None, RECIPIENT, "check_recipient_access"),
     "recipient": ("smtpd_recipient_restrictions", RECIPIENT, "check_recipient_access"),
     "data": ("smtpd_data_restrictions", "Data command", None),
     "end of data": ("smtpd_end_of_data_restrictions", "End-of-data", None),
 }
+
+#: What smtpd tries out where smtpd_relay_restrictions has no default yet.
+_FAKE_RELAY = ("permit_mynetworks", "permit_sasl_authenticated", "permit_auth_destination")
 
 _AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
 _UNAUTHENTICATED = "reject_unauthenticated_sender_login_mismatch"
@@ -161,7 +165,7 @@ class Restrictions:
         *name* is what the stage is about: the client, the sender, the recipient.
         """
         parameter, reply_class, command = STAGES[stage]
-        words = self._main.get_maps(parameter)
+        words = list(_FAKE_RELAY) if parameter is None else self._main.get_maps(parameter)
         return self.judge(words, Subject(name, reply_class, command))
 
     def judge(self, words: list[str], subject: Subject) -> Status:

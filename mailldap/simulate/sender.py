@@ -6,6 +6,7 @@ smtpd_check.c; postconf(5), smtpd_sender_login_maps, smtpd_delay_reject; SASL_RE
 
 from __future__ import annotations
 
+from mailldap.postfix.expand import compatibility_level
 from mailldap.postfix.words import SPACE, lower_ascii, split_list
 from mailldap.simulate.decision import Refused, Session
 from mailldap.simulate.lookup import AddressSearch
@@ -159,7 +160,11 @@ class _Conversation:
     def _recipient(self, name: str) -> None:
         """Judge the two lists of RCPT, in the order that the configuration wants."""
         first, second = "relay", "recipient"
-        if not self._main.get_bool("smtpd_relay_before_recipient_restrictions"):
+        unset = self._main.explicit("smtpd_relay_restrictions") is None
+        if unset and self._main.compatibility_level < compatibility_level("1"):
+            # Only logged, but a table that fails in it fails the recipient.
+            first, second = "recipient", "relay before compatibility_level 1"
+        elif not self._main.get_bool("smtpd_relay_before_recipient_restrictions"):
             first, second = second, first
         self._stage(first, name)
         self._restrictions.stage(second, name)

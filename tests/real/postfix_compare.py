@@ -19,6 +19,8 @@ from mailldap.tables.base import TableContext
 RUNNER = Path(__file__).parent / "postfix_runner.py"
 #: A recipient that every configuration takes, whose user tables are never asked.
 SINK = "postmaster@[127.0.0.1]"
+#: A client outside most networks.
+STRANGER = "192.0.2.1"
 _CLASSES = {
     1 << 8: "local",
     1 << 9: "virtual-alias",
@@ -153,8 +155,6 @@ def _answers(simulator: Simulator, question: dict[str, Any], answer: Any) -> tup
     if what == "rewrite":
         return answer, ours
     if what == "sender":
-        if answer and question.get("client") is None:
-            answer = answer.replace("unknown[192.0.2.1]", "unknown[unknown]")
         return answer, ours.reply
     if what == "route":
         return _real_route(answer), _our_route(ours)

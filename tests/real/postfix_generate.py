@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from tests.real.postfix_compare import SINK, Case
+from tests.real.postfix_compare import SINK, STRANGER, Case
 
 LOCALS = [
     "alice", "Alice", "bob", "carol", "alice+x", "alice+", "+x", "bob-y", "alice+x-y", "bob-y+x",
@@ -220,6 +220,19 @@ class ConfigGenerator(Generator):
                 words.append(f"#{word}")
         return ", ".join(words) + (", " + self.pick(likely) if self.chance(0.7) else "")
 
+    def networks(self) -> str:
+        words = self.some(
+            [
+                "127.0.0.0/8", "127.0.0.1", "!127.9.9.9", "198.51.100.0/24", "198.51.100.7/32",
+                "[::1]/128", "2001:db8::/32", "unknown", "client.example", "198.51.100.7/24",
+                "/nonexistent/networks", "@DIR@/networks", "cidr:@DIR@/clients", "127.9.9.9/33",
+            ],
+            4,
+        )  # fmt: skip
+        self.files["networks"] = "# ours\n127.9.0.0/16 198.51.100.7\n"
+        self.files["clients"] = "198.51.100.0/24 OK\n127.0.0.0/9 OK\n"
+        return ", ".join(words)
+
     def boolean(self, name: str, part: float = 0.15) -> None:
         if self.chance(part):
             self.settings[name] = self.pick(["yes", "no"])
@@ -275,7 +288,7 @@ class ConfigGenerator(Generator):
         s = self.settings
         if self.chance(0.8):
             s["virtual_alias_domains"] = self.domains("alias", ["example.com"])
-        else:
+        elif self.chance(0.5):
             s["virtual_alias_domains"] = ""
         if self.chance(0.4):
             s["virtual_mailbox_domains"] = self.domains("mailbox", ["mbox.example"])
@@ -461,6 +474,7 @@ def sender_case(seed: int, questions: int = 20) -> Case:
         s["smtpd_sender_login_maps"] = g.tables("login", lambda: g.pick(owners), 2)
     s["virtual_alias_maps"] = g.tables("virtual", g.result, 1) if g.chance(0.5) else ""
     s["inet_interfaces"] = "loopback-only"
+    s["mynetworks"] = g.networks()
     access = ["OK", "REJECT", "DUNNO", "reject no thanks", "550 5.1.1 go away", "450 later", "DEFER",
               "defer_if_permit", "defer_if_reject maybe", "DISCARD", "permit", "myclass", "123",
               "REJECT 5.1.8 bad domain", "HOLD", "INFO x", "reject_sender_login_mismatch", "RELAY",
@@ -502,7 +516,7 @@ def sender_case(seed: int, questions: int = 20) -> Case:
     ask: list[dict[str, Any]] = []
     for _ in range(questions):
         login = g.pick(LOGINS) if g.chance(0.6) else None
-        client = g.pick([None, None, "127.0.0.1", "127.9.9.9", "198.51.100.7"])
+        client = g.pick([STRANGER, STRANGER, "127.0.0.1", "127.9.9.9", "198.51.100.7"])
         sender = "" if g.chance(0.08) else g.argument()
         to = g.argument() if g.chance(0.2) else SINK
         ask.append({"do": "sender", "login": login, "client": client, "from": sender, "to": to})

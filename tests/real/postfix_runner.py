@@ -15,7 +15,7 @@ Questions and their answers:
     {"do": "route", "address": internal form, "sender": internal form}
         -> [flags, transport, nexthop, recipient]
     {"do": "rewrite", "rule": "local" | "remote", "address": external form} -> external form
-    {"do": "sender", "login": … | null, "client": ip | null, "from": …, "to": …,
+    {"do": "sender", "login": … | null, "client": ip, "from": …, "to": …,
      "password": … (then AUTH is used, else XCLIENT LOGIN)}
         -> the first reply that is no success, or null
 """
@@ -34,8 +34,6 @@ import time
 from pathlib import Path
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
-#: A client that is in no network of ours.
-STRANGER = "192.0.2.1"
 
 
 def encode(text):
@@ -219,7 +217,7 @@ class Config:
     def _sender(self, question):
         smtp = self.start_smtp()
         smtp.reply()
-        attributes = f"NAME=[UNAVAILABLE] ADDR={question.get('client') or STRANGER}"
+        attributes = f"NAME=[UNAVAILABLE] ADDR={question['client']}"
         login = question.get("login")
         if login is not None and "password" not in question:
             attributes += f" LOGIN={xtext(login)}"
