@@ -305,13 +305,13 @@ class MailDirectory:
 
     def lookup(self, key: str) -> Answer:
         """Return what the generated alias table answers for *key*, as postmap -q would."""
-        return self._lookup.get(key)
+        return self.tables.get(key)
 
     def lookup_many(
         self, keys: Iterable[str], *, say: Callable[[str], None] | None = None
     ) -> Iterator[tuple[str, Answer]]:
         """Yield each key with what :meth:`lookup` answers; see tables.bulk.lookup_many."""
-        return lookup_many(self._lookup, keys, say=say)
+        return lookup_many(self.tables, keys, say=say)
 
     @property
     def simulator(self) -> Simulator:
@@ -328,7 +328,8 @@ class MailDirectory:
         return generated_postfix(self.settings, self._opener())
 
     @cached_property
-    def _lookup(self) -> Lookup:
+    def tables(self) -> Lookup:
+        """The generated virtual_alias_maps, asked as postmap asks them. Raises ConfigError."""
         main, context = self._generated
         return Lookup(main.get_maps("virtual_alias_maps"), context)
 

@@ -14,6 +14,7 @@ from mailldap.errors import ConfigError, UsageError
 from mailldap.output.escape import visible
 
 if TYPE_CHECKING:
+    from mailldap.audit.finding import Finding
     from mailldap.config.settings import Settings
     from mailldap.postfix.generate.files import GeneratedFile
 
@@ -76,6 +77,7 @@ def generate(
             secrets=secrets,
             deliver=deliver,
             reader=reader.directory if reader else None,
+            for_display=directory is None,
         )
     finally:
         if reader:
@@ -159,9 +161,15 @@ def _apply(run: Run, settings: Settings, directory: Path, deliver: str | None) -
 def check(
     ctx: typer.Context,
     directory: Annotated[str, typer.Argument(metavar="[DIR]")] = _DIRECTORY,
+    offline: Annotated[bool, typer.Option("--offline", help="ask no LDAP server")] = False,
 ) -> None:
-    """Report faults of the files that exist; exit 1 if there are any."""
+    """Report faults of the files that exist; exit 1 if there are any.
+
+    The servers of LDAP tables are asked as the tables ask them. With -H that directory is
+    compared with what the tables see.
+    """
     from mailldap.audit.check import check as find
+    from mailldap.audit.finding import in_order
     from mailldap.output.jsonform import findings_form
     from mailldap.output.text import findings_text
 
@@ -169,8 +177,54 @@ def check(
     run.no_ldif()
     _exists(directory)
     findings = find(directory)
+    if not offline:
+        findings = in_order([*findings, *_asked(run, directory)])
     run.emit(findings_form(findings), lambda: findings_text(findings))
     leave(1 if findings else 0)
+
+
+def _asked(run: Run, directory: str) -> Sequence[Finding]:
+    """Return what the servers of the tables tell; what could not be asked is told on stderr."""
+    from mailldap.admin.protection import protection
+    from mailldap.audit.directory_rules import check_directory
+    from mailldap.directory.open import session_opener
+
+    if run.uri_flag is None:
+        report = check_directory(directory, session_opener())
+    else:
+        with run.connect() as mail:
+            reader = mail.directory
+            shown = protection(reader, reader.base)
+            report = check_directory(
+                directory,
+                session_opener(),
+                reader=reader,
+                indexed=shown.indexed if shown else None,
+            )
+    for text in report.unasked:
+        warn(f"warning: its servers could not be asked: {text}")
+    return report.findings
+
+
+@postfix.command("undo")
+def undo(
+    ctx: typer.Context,
+    directory: Annotated[str, typer.Argument(metavar="[DIR]")] = _DIRECTORY,
+    force: Annotated[bool, typer.Option("--force", help="also files changed since")] = False,
+) -> None:
+    """Take back the newest change that fix or generate --apply has made."""
+    from mailldap.postfix.changeset import roll_back
+
+    run = run_of(ctx)
+    run.no_ldif()
+    _exists(directory)
+    if run.options.dry_run:
+        raise UsageError("what would be taken back cannot be shown", hint="leave -n out")
+    restored = [str(path) for path in roll_back(Path(directory), force=force)]
+    run.emit(
+        {"version": 1, "restored": restored},
+        "".join(f"as it was\t{visible(path)}\n" for path in restored),
+    )
 
 
 @postfix.command("fix")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +16,7 @@ from mailldap.cli.postfix_side import (
     simulator,
     table_context,
 )
-from mailldap.cli.run import Run, leave, run_of
+from mailldap.cli.run import Run, can_answer, leave, run_of
 from mailldap.cli.stdio import warn
 from mailldap.errors import ConfigError, UsageError
 from mailldap.output.escape import visible
@@ -63,24 +61,29 @@ def lookup(
     if "-" in keys and not bulk:
         raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
     with ExitStack() as opened:
-        ask = _asker(
-            run, config_directory(run, directory), tables or [], opened, keep_case, version
-        )
-        wanted = _stdin_keys() if bulk else iter(keys)
-        alone = len(keys) == 1 and not bulk
-        status = _answers(run, ask(wanted), alone=alone)
+        chosen = config_directory(run, directory)
+        asked = _tables(run, chosen, tables or [], opened, keep_case, version)
+        if bulk:
+            from mailldap.tables.bulk import CHUNK, lookup_many
+
+            # Who types keys wants to see each answer.
+            chunk = 1 if can_answer() else CHUNK
+            answers = lookup_many(asked, _stdin_keys(), chunk=chunk, say=run.talk)
+        else:
+            answers = ((key, asked.get(key)) for key in keys)
+        status = _answers(run, answers, alone=len(keys) == 1 and not bulk)
     leave(status)
 
 
-def _asker(
+def _tables(
     run: Run,
     chosen: str | None,
     tables: Sequence[str],
     opened: ExitStack,
     keep_case: bool,
     version: str,
-) -> Callable[[Iterator[str]], Iterable[tuple[str, Answer]]]:
-    """Return what answers for keys; *opened* closes what that needs."""
+) -> Lookup:
+    """Return the tables that are asked; *opened* closes what that needs."""
     from mailldap.postfix.words import split_braced
     from mailldap.tables.open import Lookup
 
@@ -91,33 +94,13 @@ def _asker(
     if specs:
         lookup = Lookup(specs, context)
         opened.callback(lookup.close)
-        return partial(_ask, lookup.get, partial(_lookup_many, lookup, run))
+        return lookup
     if chosen is None and run.settings.uris:
-        mail = opened.enter_context(run.connect())
-        return partial(_ask, mail.lookup, partial(mail.lookup_many, say=run.talk))
+        return opened.enter_context(run.connect()).tables
     raise ConfigError(
         "no table is named, and virtual_alias_maps is empty",
         hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
     )
-
-
-def _ask(
-    one: Callable[[str], Answer],
-    many: Callable[[Iterable[str]], Iterable[tuple[str, Answer]]],
-    keys: Iterator[str],
-) -> Iterator[tuple[str, Answer]]:
-    """Yield the answers for *keys*; those that somebody types are answered as they come."""
-    first = list(islice(keys, 2))
-    if len(first) < 2 or (sys.stdin is not None and sys.stdin.isatty()):
-        yield from ((key, one(key)) for key in chain(first, keys))
-    else:
-        yield from many(chain(first, keys))
-
-
-def _lookup_many(lookup: Lookup, run: Run, keys: Iterable[str]) -> Iterator[tuple[str, Answer]]:
-    from mailldap.tables.bulk import lookup_many
-
-    return lookup_many(lookup, keys, say=run.talk)
 
 
 def _typed(name: str) -> str:
