@@ -190,6 +190,11 @@ class OrSearch:
         return found
 
 
+def _is_simple(value: bytes) -> bool:
+    """Tell whether the key of a rule that ignores case is just the value in lower case."""
+    return value.isascii() and b" " not in value and b"\0" not in value
+
+
 class OrBatch:
     """Searches put as one."""
 
@@ -245,7 +250,7 @@ class OrBatch:
                     numbers = index.get(value.lower()) if one.ignores_case else None
                     if numbers is None:
                         # A key that is the value itself would have been found.
-                        if one.ignores_case and value.isascii() and b" " not in value:
+                        if one.ignores_case and _is_simple(value):
                             continue
                         key = one.key_of(value)
                         numbers = index.get(key) if key is not None else None

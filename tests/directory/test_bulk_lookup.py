@@ -1,0 +1,195 @@
+"""Many keys at a time answer what one by one answers, whatever the keys, tables and servers."""
+
+import contextlib
+import random
+
+import pytest
+
+from mailldap.directory.open import session_opener
+from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.ldap.change import Add
+from mailldap.ldap.entry import Entry
+from mailldap.tables import bulk
+from mailldap.tables.base import Failed, Found, NotFound, TableContext
+from mailldap.tables.bulk import lookup_many
+from mailldap.tables.open import Lookup
+from tests.directory.fake_server import FakeServer, entry, message, result
+
+BASE = "dc=example,dc=com"
+HOSTILE = [
+    "", " ", "*", "(", ")", "\\", "a*@example.com", "*)(mail=*", "\0", "a\0b", "é@example.com",
+    "É@EXAMPLE.com", "\udcff@x", "ß@example.com", "A0@EXAMPLE.COM", " a0@example.com ", "@",
+    "@example.com", "a0@", "x" * 5000, "a0@example.com\n", "shared@example.com", "many@example.com",
+    "a1@example.com", "a1@example.com", "empty@example.com", "two words@example.com",
+    "two  words@example.com", "nul@example.com", "bytes@example.com", "none@example.com",
+]  # fmt: skip
+
+
+def people():
+    def person(uid, **attributes):
+        classes = {"objectClass": ["account", "mailRecipient"], "uid": [uid]}
+        return Entry.of(f"uid={uid},ou=People,{BASE}", classes | attributes)
+
+    for n in range(40):
+        yield person(
+            f"a{n}", mail=[f"a{n}@example.com", f"A{n}.x@Example.com"],
+            mailAlternateAddress=[f"a{n}@other.example", f"é{n}@example.com"],
+            mailRoutingAddress=[f"a{n}@mail1", f"a{n}@mail2"],
+        )  # fmt: skip
+    for n in range(2):
+        yield person(f"s{n}", mail=["shared@example.com"], mailRoutingAddress=[f"s{n}@m"])
+    for n in range(6):
+        yield person(f"m{n}", mail=["many@example.com"], mailRoutingAddress=[f"m{n}@m"])
+    yield person("empty", mail=["empty@example.com"], description=["x"])
+    yield person("two", mail=["two words@example.com"], mailRoutingAddress=["two@m"])
+    yield person(
+        "bytes", mail=["bytes@example.com"], mailRoutingAddress=["b@m"], userPassword=[b"\xff"]
+    )
+
+
+@pytest.fixture(scope="module")
+def filled(slapd_factory):
+    """A slapd that gives at most ten entries: an OR batch often has more."""
+    made = slapd_factory(data="base", sizelimit=10)
+    with LdapServer(
+        ServerOptions((made.uri,), made.base, made.admin_dn, made.admin_password)
+    ) as server:
+        for person in people():
+            server.apply(Add(person))
+    return made
+
+
+def opened(folder, uri, warn=lambda _text: None, **parameters):
+    lines = {"server_host": uri, "search_base": BASE, "bind": "no", "timeout": 5} | parameters
+    path = folder / "t.cf"
+    path.write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
+    context = TableContext(session_opener(), lambda _name: None, warn=warn)
+    return Lookup([f"ldap:{path}"], context)
+
+
+MAIL = "(&(objectClass=mailRecipient)(mail=%s))"
+GENERATED = "(&(objectClass=mailRecipient)(|(mail=%s)(mailAlternateAddress=%s)))"
+ROUTING = {"result_attribute": "mailRoutingAddress"}
+TABLES = {
+    "one attribute": ({"query_filter": MAIL} | ROUTING, "one search for"),
+    "as generated": ({"query_filter": GENERATED, "size_limit": 4} | ROUTING, "one search for"),
+    "several results": (
+        {"query_filter": MAIL, "result_attribute": "uid, mail"}, "one search for",
+    ),
+    "no parentheses": ({"query_filter": "mail=%s"} | ROUTING, "one search for"),
+    "bytes": ({"query_filter": MAIL, "result_attribute": "userPassword"}, "one search for"),
+    "local part": ({"query_filter": "(uid=%u)"} | ROUTING, "a search for each key"),
+    "text around": ({"query_filter": "(mail=%s@example.com)"} | ROUTING, "a search for each key"),
+    "pattern": ({"query_filter": "(mail=%s*)"} | ROUTING, "a search for each key"),
+    "not": ({"query_filter": "(&(uid=a1)(!(mail=%s)))"} | ROUTING, "a search for each key"),
+    "format": (
+        {"query_filter": MAIL, "result_format": "%u<%s>%d"} | ROUTING, "a search for each key",
+    ),
+    "dynamic base": (
+        {"query_filter": MAIL, "search_base": f"uid=%u,ou=People,{BASE}"} | ROUTING,
+        "a search for each key",
+    ),
+    "unknown attribute": ({"query_filter": "(maildrop=%s)"} | ROUTING, "is not shown"),
+    "hidden": ({"query_filter": "(|(mail=%s)(userPassword=%s))"} | ROUTING, "is not shown"),
+    "terminal": (
+        {"query_filter": MAIL, "terminal_result_attribute": "uid"} | ROUTING,
+        "a search for each key",
+    ),
+    "expansions": ({"query_filter": MAIL, "expansion_limit": 3} | ROUTING, "a search for each"),
+    "domain": ({"query_filter": MAIL, "domain": "example.com"} | ROUTING, None),
+    "bad filter": ({"query_filter": "(mail=%s"} | ROUTING, "a search for each key"),
+    "no base": ({"query_filter": MAIL, "search_base": "dc=org"} | ROUTING, "one search for"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_many_are_answered_as_one_by_one(filled, tmp_path, monkeypatch, name):
+    parameters, choice = TABLES[name]
+    keys = HOSTILE + [f"a{n}@{d}" for n in range(45) for d in ("example.com", "other.example")]
+    keys += [f"A{n}.X@example.com" for n in range(40)] + [f"é{n}@example.com" for n in range(9)]
+    random.Random(name).shuffle(keys)
+    single, told = [], []
+    warned = {"one": [], "many": []}
+    with contextlib.closing(
+        opened(tmp_path, filled.uri, warned["one"].append, **parameters)
+    ) as one:
+        single = [(key, one.get(key)) for key in keys]
+    with contextlib.closing(
+        opened(tmp_path, filled.uri, warned["many"].append, **parameters)
+    ) as lookup:
+        assert list(lookup_many(lookup, keys, chunk=97, say=told.append)) == single
+    assert set(warned["many"]) == set(warned["one"])
+    assert told == [] if choice is None else choice in told[0]
+    if name in {"one attribute", "as generated"}:
+        kinds = {type(answer) for _, answer in single}
+        assert {Found, NotFound, Failed} >= kinds >= {Found, NotFound}
+        # Most keys were answered by batches in spite of the server's limit of ten entries.
+        monkeypatch.setattr(bulk._LdapAsker, "_ask_singly", lambda *_a: None)
+        asked = []
+        with contextlib.closing(opened(tmp_path, filled.uri, **parameters)) as lookup:
+            table = lookup.table(0)
+            get = table.get
+            monkeypatch.setattr(table, "get", lambda key: asked.append(key) or get(key))
+            assert list(lookup_many(lookup, keys)) == single
+        assert len(asked) < len(keys)
+
+
+def test_several_tables_are_asked_in_their_order(filled, tmp_path):
+    with contextlib.closing(opened(tmp_path, filled.uri, query_filter=MAIL, **ROUTING)) as ldap:
+        context = ldap._context
+        specs = ["inline:{a1@example.com=here}", *ldap._specs, "static:there"]
+        lookup = Lookup(specs, context)
+        keys = [f"a{n}@example.com" for n in range(60)]
+        assert list(lookup_many(lookup, keys)) == [
+            (key, Lookup(specs, context).get(key)) for key in keys
+        ]
+        assert dict(lookup_many(lookup, keys))["a1@example.com"] == Found("here")
+        assert dict(lookup_many(lookup, keys))["a55@example.com"] == Found("there")
+
+
+def test_memory_is_that_of_a_chunk(filled, tmp_path):
+    taken = []
+
+    def keys():
+        for n in range(500):
+            taken.append(n)
+            yield f"a{n % 40}@example.com"
+
+    with contextlib.closing(opened(tmp_path, filled.uri, query_filter=MAIL, **ROUTING)) as lookup:
+        answers = lookup_many(lookup, keys(), chunk=100)
+        next(answers)
+        assert len(taken) == 100
+        assert sum(1 for _ in answers) == 499
+
+
+def test_a_server_that_goes_away_in_the_middle_fails_no_key_that_it_would_answer(tmp_path):
+    """Each connection dies after some searches; one by one, Postfix connects anew."""
+
+    def handle(connection):
+        for _ in range(7):
+            request = connection.read()
+            if request is None or request[1] != 0x63:
+                return
+            message_id, _, content = request
+            found = [entry("uid=a", mailRoutingAddress=[b"r@x"])] if b"a" in content[-60:] else []
+            connection.send(
+                *(message(message_id, e) for e in found), message(message_id, result(0x65))
+            )
+
+    with (
+        FakeServer(handle) as server,
+        contextlib.closing(
+            opened(tmp_path, server.uri, query_filter="(mail=%s)", **ROUTING)
+        ) as lookup,
+    ):
+        answers = dict(lookup_many(lookup, [f"k{n}@example.com" for n in range(50)]))
+    assert set(answers.values()) == {Found("r@x")}
+
+
+def test_a_dead_server_is_a_failure_for_every_key(tmp_path):
+    with contextlib.closing(
+        opened(tmp_path, "ldap://127.0.0.1:1", query_filter=MAIL, **ROUTING)
+    ) as lookup:
+        answers = list(lookup_many(lookup, [f"k{n}@example.com" for n in range(50)]))
+    assert len(answers) == 50
+    assert {type(answer) for _, answer in answers} == {Failed}
