@@ -14,7 +14,7 @@ from mailldap.directory.libldap_text import err2string
 from mailldap.errors import ApiError, DNError, FilterError
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.filter import Present, parse_libldap
+from mailldap.ldap.filter import Filter, Present, parse_libldap
 from mailldap.postfix.lines import decode
 from mailldap.postfix.words import c_string, lower_ascii
 from mailldap.tables.ldap_config import LdapConfig
@@ -48,14 +48,16 @@ def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, lis
     """
     if config.session.timeout == 0:
         return _PARAM_ERROR, []
-    if query.filter == "":
-        return _malformed(query.base), []
-    try:
-        parsed = Present("objectclass") if query.filter is None else parse_libldap(query.filter)
-    except FilterError:
-        return _BAD_FILTER, []
+    parsed: Filter | None = Present("objectclass")
+    if query.filter is not None:
+        try:
+            parsed = parse_libldap(query.filter) if query.filter else None
+        except FilterError:
+            return _BAD_FILTER, []
     if config.size_limit < 0:
-        return _malformed(query.base), []
+        return _PROTOCOL_ERROR, []  # what servers make of it
+    if parsed is None:
+        return _without_filter(query.base), []
     result: SearchResult = session.run(
         SearchRequest(
             base=query.base,
@@ -76,8 +78,8 @@ def _without_base(entries: Sequence[Entry], base: str) -> Sequence[Entry]:
     return [entry for entry in entries if DN.parse(entry.dn).normalized != own]
 
 
-def _malformed(base: str) -> int:
-    """Return what a server answers to a search without filter or with a negative limit."""
+def _without_filter(base: str) -> int:
+    """Return what a server answers to a search without a filter; it looks at the base first."""
     try:
         DN.parse(base)
     except DNError:
