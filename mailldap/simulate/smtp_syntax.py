@@ -74,6 +74,19 @@ def read_command(
     return Argument(address, original, tuple(word.text for word in words[3:]))
 
 
+def option_complaint(verb: str, options: tuple[str, ...]) -> str | None:
+    """Return smtpd's reply to what follows an address, or None where nothing follows.
+
+    The last option always ends with the bracket that closes the command, which no value of
+    NOTIFY may have (RFC 3461 §4.1).
+    """
+    if not options:
+        return None
+    if verb == "RCPT" and lower_ascii(options[0]).startswith("notify="):
+        return "501 5.5.4 Error: Bad NOTIFY parameter syntax"
+    return f"555 5.5.4 Unsupported option: {options[0]}"
+
+
 def _extract(word: str, *, strict: bool) -> str | None:
     """Return the one address in *word*, in internal form; "" for none, None for several."""
     text = word

@@ -15,7 +15,7 @@ from mailldap.simulate.opened import Opened
 from mailldap.simulate.reply import RECIPIENT, SENDER, Reply, Wording, fit_status, split_status
 from mailldap.simulate.rewrite import Rewriting
 from mailldap.simulate.route import AddressClass, Resolver, Route
-from mailldap.simulate.smtp_syntax import Argument, Refusal, read_command
+from mailldap.simulate.smtp_syntax import Argument, Refusal, option_complaint, read_command
 from mailldap.simulate.virtual import override_options
 from mailldap.tables.base import Failed
 
@@ -77,9 +77,9 @@ class AddressChecks:
             if route.bad_syntax or not (smtputf8 or domain.isascii()):
                 which = "501 5.1.7 Bad sender" if verb == "MAIL" else "501 5.1.3 Bad recipient"
                 raise Refused(self._syntax(f"{which} address syntax"))
-        if read.options:
-            text = f"Unsupported option: {read.options[0]}"
-            raise Refused(self.wording.reject(555, "5.5.4", text))
+        complaint = option_complaint(verb, read.options)
+        if complaint is not None:
+            raise Refused(self._syntax(complaint))
         if not smtputf8 and not read.address.isascii() and self.main.get_bool("strict_smtputf8"):
             raise Refused(self._syntax("553 5.6.7 Must declare SMTPUTF8 to send unicode address"))
         probe = self._probe_sender(read.address)

@@ -75,6 +75,12 @@ def transported(value: Any, *, back: bool = False) -> Any:
 
 def compare(lab: Any, cases: Sequence[Case]) -> list[Difference]:
     """Asks both sides everything, in one command in the lab; returns what differs."""
+    answers = ask(lab, cases)
+    return [d for case, real in zip(cases, answers, strict=True) for d in differences(case, real)]
+
+
+def ask(lab: Any, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Asks the real programs; answers as postfix_runner.py has them, one a case."""
     folder = lab.folder("postfix")
     job = folder / "job.json"
     script = folder / "postfix_runner.py"
@@ -86,8 +92,7 @@ def compare(lab: Any, cases: Sequence[Case]) -> list[Difference]:
     job.write_text(json.dumps(transported(jobs)))
     done = lab.exec(["python3", str(script), str(job)])
     assert done.returncode == 0, done.stderr.decode(errors="replace")
-    answers = transported(json.loads(done.stdout), back=True)
-    return [d for case, real in zip(cases, answers, strict=True) for d in differences(case, real)]
+    return transported(json.loads(done.stdout), back=True)
 
 
 def differences(case: Case, real: dict[str, Any]) -> Iterable[Difference]:
@@ -142,7 +147,7 @@ def _ours(simulator: Simulator, question: dict[str, Any]) -> Any:
     return simulator.sender_check(
         question.get("login") or "",
         question["from"],
-        question.get("client"),
+        question["client"].removeprefix("IPV6:"),
         question["to"],
         "client.example",
     )

@@ -1,0 +1,53 @@
+"""Who may send as whom: the real smtpd beside `sender check`."""
+
+import pytest
+
+from tests.real.postfix_compare import SINK, STRANGER, Case, ask, differences
+from tests.real.postfix_generate import sender_case
+from tests.real.test_cleanup import check_generated, check_recordings
+
+MAIN = """
+compatibility_level = 3.6
+myhostname = mail.example.com
+mydestination = example.com
+inet_interfaces = loopback-only
+mynetworks = 127.0.0.0/8
+local_recipient_maps =
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_security_options = noanonymous
+smtpd_sasl_local_domain = {realm}
+smtpd_sender_restrictions = reject_sender_login_mismatch
+smtpd_sender_login_maps = inline:{{ plain@example.com=alice, full@example.com=alice@realm.example }}
+"""
+
+
+def test_recordings_are_what_smtpd_answers(lab) -> None:
+    check_recordings(lab, "senders")
+
+
+def test_generated_senders(lab) -> None:
+    check_generated(lab, sender_case)
+
+
+@pytest.mark.parametrize(("realm", "owner"), [("", "plain"), ("realm.example", "full")])
+def test_the_login_of_real_sasl_gets_the_local_domain(lab, realm, owner) -> None:
+    """XCLIENT gives any login; AUTH gives what Cyrus SASL makes of one."""
+    user_realm = realm or "mail.example.com"
+    script = (
+        "mkdir -p /etc/postfix/sasl && "
+        "printf 'pwcheck_method: auxprop\\nauxprop_plugin: sasldb\\nmech_list: PLAIN\\n'"
+        " > /etc/postfix/sasl/smtpd.conf && "
+        f"printf secret | saslpasswd2 -p -c -u {user_realm} alice && chmod 644 /etc/sasldb2"
+    )
+    done = lab.exec(["sh", "-c", script])
+    assert done.returncode == 0, done.stderr
+    question = {"do": "sender", "login": "alice", "password": "secret", "client": STRANGER}
+    asked = [
+        {**question, "from": f"{local}@example.com", "to": SINK} for local in ("plain", "full")
+    ]
+    case = Case(f"realm {realm!r}", MAIN.format(realm=realm), asked)
+    (real,) = ask(lab, [case])
+    assert "error" not in real, real
+    accepted = [q["from"] for q, a in zip(asked, real["answers"], strict=True) if a is None]
+    assert accepted == [f"{owner}@example.com"]
+    assert not list(differences(case, real))
