@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ from mailldap.output.escape import visible
 if TYPE_CHECKING:
     from mailldap.simulate.result import Resolution
     from mailldap.simulate.simulator import Simulator
-    from mailldap.tables.base import Answer
+    from mailldap.tables.base import Answer, Probe, TableContext
     from mailldap.tables.open import Lookup
 
 _STATUS = {"deliver": 0, "reject": 1, "defer": 75}
@@ -62,7 +63,10 @@ def lookup(
         raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
     with ExitStack() as opened:
         chosen = config_directory(run, directory)
-        asked = _tables(run, chosen, tables or [], opened, keep_case, version)
+        context = table_context(run, chosen, fold=not keep_case, version=version)
+        if run.options.verbose and not bulk:
+            context.probe = partial(_tell, run)
+        asked = _tables(run, chosen, tables or [], opened, context)
         if bulk:
             from mailldap.tables.bulk import CHUNK, lookup_many
 
@@ -80,14 +84,12 @@ def _tables(
     chosen: str | None,
     tables: Sequence[str],
     opened: ExitStack,
-    keep_case: bool,
-    version: str,
+    context: TableContext,
 ) -> Lookup:
     """Return the tables that are asked; *opened* closes what that needs."""
     from mailldap.postfix.words import split_braced
     from mailldap.tables.open import Lookup
 
-    context = table_context(run, chosen, fold=not keep_case, version=version)
     specs = [_typed(name) for name in tables]
     if not specs:
         specs = split_braced(context.parameter("virtual_alias_maps") or "")
@@ -101,6 +103,14 @@ def _tables(
         "no table is named, and virtual_alias_maps is empty",
         hint="--table ldap:/etc/postfix/ldap-aliases.cf names one, -c DIR the files",
     )
+
+
+def _tell(run: Run, probe: Probe) -> None:
+    """Say what a table was asked, and what came."""
+    from mailldap.output.text import probe_lines
+
+    for line in (probe.table, *probe_lines(probe)):
+        run.talk(line)
 
 
 def _typed(name: str) -> str:
@@ -213,4 +223,7 @@ def _resolutions(run: Run, found: list[Resolution], *, trace: bool) -> int:
         one_or_list([resolution_form(resolution) for resolution in found]),
         lambda: "".join(resolution_text(resolution, trace=trace) for resolution in found),
     )
-    return max(_STATUS[resolution.outcome] for resolution in found)
+    # What will be tried again is never told as a no.
+    outcomes = {resolution.outcome for resolution in found}
+    outcomes |= {recipient.outcome for resolution in found for recipient in resolution.recipients}
+    return max(_STATUS[outcome] for outcome in outcomes)

@@ -1,0 +1,116 @@
+"""lookup, resolve, sender and check: what they add to what the library says."""
+
+from pathlib import Path
+
+import pytest
+
+
+def test_a_verbose_lookup_in_a_table(example, tmp_path: Path) -> None:
+    (tmp_path / "a.cf").write_text(
+        "server_host = ldap://127.0.0.1:1\nversion = 3\nbind = no\nsearch_base = dc=example,dc=com\n"
+        "query_filter = (mail=%s)\nresult_attribute = mailRoutingAddress\n"
+    )
+    ask = ("-H", "ldif:example.ldif", "lookup", "--table", "ldap:./a.cf", "jd@example.com")
+    told = example(*ask, "-v").err
+    assert "filter (mail=jd@example.com)" in told
+    assert "uid=jane.doe,ou=People,dc=example,dc=com" in told
+    assert example(*ask).err == ""
+
+
+def test_what_will_be_tried_again_is_no_no(cli, tmp_path: Path) -> None:
+    """One recipient bounces, the other is deferred: the answer is not 1."""
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = h.test\nmydestination = \n"
+        "virtual_alias_domains = example.com\n"
+        "virtual_alias_maps = inline:{ {both@example.com = gone@a.test, later@b.test} }\n"
+        "transport_maps = inline:{ {a.test = error:5.1.1 gone}, {b.test = retry:4.3.0 later} }\n"
+    )
+    assert cli("resolve", "-c", ".", "both@example.com").status == 75
+    assert cli("route", "-c", ".", "x@a.test").status == 1
+    assert cli("route", "-c", ".", "x@b.test").status == 75
+    assert cli("route", "-c", ".", "x@a.test", "x@b.test", "x@c.test").status == 75
+
+
+def test_lookups_from_stdin(example, tmp_path: Path) -> None:
+    from tests.cli.process import run
+
+    keys = b"jd@example.com\nabsent@example.com\nsales@example.com"
+    done = run(tmp_path, "lookup", "-", stdin=keys)
+    assert done.status == 0
+    assert done.out == (
+        b"jd@example.com\tjane.doe@mail1.internal\n"
+        b"sales@example.com\tjohn.smith@mail1.internal,jane.doe@mail1.internal\n"
+    )
+    assert run(tmp_path, "lookup", "-", stdin=b"absent@example.com\n").status == 1
+    mixed = run(tmp_path, "lookup", "--table", "unionmap:{fail:x}", "-", stdin=b"a\nb\n")
+    assert mixed.status == 75
+    assert mixed.out == b""
+    assert run(tmp_path, "lookup", "-", "key").status == 2
+
+
+@pytest.fixture
+def set_(tmp_path: Path) -> Path:
+    folder = tmp_path / "pf"
+    folder.mkdir()
+    (folder / "main.cf").write_text(
+        "virtual_alias_domains = example.com\nrelayhost = [mail.test] # comment\n"
+        "virtual_alias_maps = ldap:/etc/postfix/a.cf\n"
+    )
+    (folder / "a.cf").write_text(
+        "server_host = ldap://127.0.0.1:1\nversion = 3\nbind = no\ntimeout = 4\n"
+        "search_base = dc=example,dc=com\nquery_filter = (mail=%s)\n"
+        "result_attribute = mailRoutingAddress\n"
+    )
+    return folder
+
+
+def test_servers_that_cannot_be_asked_are_no_finding(cli, set_: Path) -> None:
+    asked = cli("postfix", "check", "pf")
+    offline = cli("postfix", "check", "--offline", "pf")
+    assert asked.status == offline.status == 1
+    assert asked.out == offline.out
+    assert "a.cf: " in asked.err
+    assert offline.err == ""
+
+
+def test_a_mend_is_taken_back(cli, set_: Path) -> None:
+    before = (set_ / "main.cf").read_bytes()
+    assert cli("postfix", "undo", "pf").status == 78
+    assert cli("postfix", "fix", "--yes", "pf").status == 0
+    assert (set_ / "main.cf").read_bytes() != before
+    assert cli("-n", "postfix", "undo", "pf").status == 2
+    done = cli("postfix", "undo", "pf")
+    assert done.status == 0
+    assert "main.cf" in done.out
+    assert (set_ / "main.cf").read_bytes() == before
+    assert cli("postfix", "fix", "--yes", "pf").status == 0
+    with (set_ / "main.cf").open("a") as stream:
+        stream.write("# mine\n")
+    assert cli("postfix", "undo", "pf").status == 78
+    assert cli("postfix", "undo", "--force", "pf").status == 0
+    assert (set_ / "main.cf").read_bytes() == before
+
+
+def test_secrets_do_not_go_to_stdout(example, tmp_path: Path) -> None:
+    settings = tmp_path / "mailldap.yaml"
+    settings.write_text(
+        "uri: ldif:example.ldif\nbase: dc=example,dc=com\npostfix:\n  hosts: [ldap://h]\n"
+        "  relay:\n    username: user\n"
+    )
+    env = {"MAILLDAP_RELAY_PASSWORD": "hunter2"}
+    for kind in ("relay", "all", "main", "aliases"):
+        done = example("postfix", "generate", kind, env=env)
+        assert done.status == 0, (kind, done.err)
+        assert "hunter2" not in done.out + done.err
+        assert example("postfix", "generate", kind).status == 0, "no password is needed to look"
+    done = example("postfix", "generate", "relay", "--dir", "out", env=env)
+    assert done.status == 0, done.err
+    assert (tmp_path / "out" / "sasl_passwd").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_empty_login_map_is_named(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\n")
+    for verb in ("owners", "list"):
+        done = cli("sender", verb, "-c", ".", "x@example.com")
+        assert done.status == 1
+        assert "smtpd_sender_login_maps is empty" in done.err
