@@ -8,6 +8,7 @@ no longer have; here OpenSSL itself checks chain and name, and the name is sent 
 from __future__ import annotations
 
 import math
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ from mailldap.errors import ConfigError, CouldNotAsk, LdapRefusal, MailldapError
 
 if TYPE_CHECKING:
     from mailldap.directory.server import ServerOptions
+
+
+_UNRESOLVED = "the name does not resolve"
+_PREAMBLE = re.compile(r"^socket [a-z ]+: (?:\[Errno [0-9]+\] )?")
 
 
 class _Tls(ldap3.Tls):
@@ -60,6 +65,8 @@ def connect(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
     refused StartTLS ("must") or the bind.
     """
     connection = None
+    if options.bind_dn and options.start_tls == "never":
+        options.check_cleartext(uri, secured=uri.scheme != "ldap")
     try:
         connection = _connection(uri, options)
         connection.open(read_server_info=False)
@@ -138,7 +145,15 @@ def _plain(error: LDAPException) -> LDAPException:
     """Return the one reason behind ldap3's list of reasons, one an address."""
     if len(error.args) == 2 and isinstance(error.args[1], list) and error.args[1]:
         reasons = dict.fromkeys(str(reason) for reason, _address in error.args[1])
-        return LDAPSocketOpenError("; ".join(reasons))
-    if error.args == ("invalid server address",):
-        return LDAPSocketOpenError("the name does not resolve")
+        return LDAPSocketOpenError("; ".join(map(_brief, reasons)))
+    if type(error).__mro__[1] is LDAPSocketOpenError or type(error) is LDAPSocketOpenError:
+        text = str(error)
+        return LDAPSocketOpenError(
+            _UNRESOLVED if text == "invalid server address" else _brief(text)
+        )
     return error
+
+
+def _brief(reason: str) -> str:
+    """Return the reason without ldap3's way of saying that a socket was not opened."""
+    return _PREAMBLE.sub("", reason)
