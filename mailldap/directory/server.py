@@ -271,11 +271,17 @@ class LdapServer:
         if self._paging is not None:
             self._paging.drain()
         paging = self._paging = PagedSearch(self._fetch_page, request, self._options.page_size)
+        empty = True
         try:
-            yield from paging
+            for entry in paging:
+                empty = False
+                yield entry
         finally:
             if self._paging is paging:
                 self._paging = None
+        if empty and base and "389" in " ".join(self.root_dse().texts("vendorVersion")):
+            # 389 finds nothing below a base that is not there, when it is asked for pages.
+            self.run(SearchRequest(base, Scope.BASE, _ANY, ("1.1",))).raise_for_code()
 
     def _fetch_page(self, request: SearchRequest, page: Control) -> Answer:
         first = page == paged(self._options.page_size, b"")
