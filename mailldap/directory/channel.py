@@ -17,12 +17,11 @@ from mailldap.directory import ber, wire
 from mailldap.directory.libldap_text import DECODING_ERROR, SERVER_DOWN, TIMEOUT, api_error
 from mailldap.directory.wire import Control, Message, Result
 from mailldap.errors import ApiError
-from mailldap.ldap.entry import Entry
 
 _CHUNK = 1 << 18
 
-#: Message id, tag of the operation, and where its content begins and ends.
-Frame = tuple[int, int, int, int]
+#: Message id, tag of the operation, where its content begins and ends, where the message ends.
+Frame = tuple[int, int, int, int, int]
 _LONGEST_POLL = (1 << 31) - 1  # milliseconds, what poll(2) takes
 
 
@@ -117,7 +116,7 @@ class Channel:
             raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
 
     def receive_all(self, deadline: float | None) -> tuple[bytes, list[Frame]]:
-        """Return a buffer and all whole answers in it, at least one, controls left out.
+        """Return a buffer and all whole answers in it, at least one; controls are not looked at.
 
         Written out flat, as wire.parse_entry is: it runs once an answer in the bulk paths.
         """
@@ -217,20 +216,6 @@ class Channel:
         except ber.DecodingError as error:
             raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 
-    def entry(self, reply: Message) -> Entry:
-        """Return the entry in *reply*; a malformed one breaks the conversation."""
-        try:
-            return wire.parse_entry(reply.buffer, reply.start, reply.stop)
-        except ber.DecodingError as error:
-            raise self.broken(DECODING_ERROR, f"malformed entry: {error}") from error
-
-    def reference(self, reply: Message) -> tuple[str, ...]:
-        """Return the URIs in *reply*; malformed ones break the conversation."""
-        try:
-            return wire.parse_reference(reply.buffer, reply.start, reply.stop)
-        except ber.DecodingError as error:
-            raise self.broken(DECODING_ERROR, f"malformed reference: {error}") from error
-
     def call(self, operation: bytes, deadline: float | None) -> Result:
         """Send a request that has one answer, and return its result."""
         return self.result(self.send(operation, deadline), deadline)
@@ -274,9 +259,10 @@ def _frame(buffer: bytes, at: int, end: int) -> Frame:
             if length < 0x80:
                 stop = start + length
                 if stop <= end:
-                    return message_id, buffer[first], start, stop
+                    return message_id, buffer[first], start, stop, end
             else:
-                return message_id, *ber.read_header(buffer, first, end)
+                tag, start, stop = ber.read_header(buffer, first, end)
+                return message_id, tag, start, stop, end
     raise ber.DecodingError("cut short")
 
 

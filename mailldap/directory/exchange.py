@@ -40,22 +40,34 @@ def run_search(
 def finish_search(channel: Channel, message_id: int, deadline: float | None) -> Answer:
     """Return everything that comes back for the search sent as *message_id*."""
     answer = SearchResult()
-    while True:
-        reply = channel.reply(message_id, deadline)
-        tag = reply.tag
-        if tag == wire.SEARCH_ENTRY:
-            answer.entries.append(channel.entry(reply))
-        elif tag == wire.SEARCH_DONE:
-            done = channel.parse(reply)
-            answer.code = done.code
-            answer.matched_dn = done.matched_dn
-            answer.text = done.text
-            answer.referral = done.referral
-            return Answer(answer, reply.controls)
-        elif tag == wire.SEARCH_REFERENCE:
-            answer.references.append(channel.reference(reply))
-        elif tag != wire.INTERMEDIATE_RESPONSE:
-            raise channel.broken(DECODING_ERROR, f"answer 0x{tag:02x} to a search")
+    finished: Answer | None = None
+    while finished is None:
+        buffer, frames = channel.receive_all(deadline)
+        try:
+            for own, tag, start, stop, end in frames:
+                if own != message_id:
+                    channel.check_unsolicited(Message(own, tag, buffer, start, stop))
+                elif tag == wire.SEARCH_ENTRY:
+                    answer.entries.append(wire.parse_entry(buffer, start, stop))
+                elif _take(answer, tag, buffer, start, stop):
+                    finished = Answer(answer, wire.parse_controls(buffer, stop, end))
+        except ber.DecodingError as error:
+            raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
+    return finished
+
+
+def _take(answer: SearchResult, tag: int, buffer: bytes, start: int, stop: int) -> bool:
+    """Enter what is not an entry into *answer*; return whether the search is done."""
+    if tag == wire.SEARCH_DONE:
+        done = wire.parse_result(buffer, start, stop)
+        answer.code, answer.text = done.code, done.text
+        answer.matched_dn, answer.referral = done.matched_dn, done.referral
+        return True
+    if tag == wire.SEARCH_REFERENCE:
+        answer.references.append(wire.parse_reference(buffer, start, stop))
+    elif tag != wire.INTERMEDIATE_RESPONSE:
+        raise ber.DecodingError(f"answer 0x{tag:02x} to a search")
+    return False
 
 
 def stream_searches(
@@ -77,25 +89,17 @@ def stream_searches(
         if not waiting:
             return
         buffer, frames = channel.receive_all(deadline())
-        for message_id, tag, start, stop in frames:
+        for message_id, tag, start, stop, _end in frames:
             slot = waiting.get(message_id)
             if slot is None:
                 channel.check_unsolicited(Message(message_id, tag, buffer, start, stop))
                 continue
-            answer = slot[1]
             try:
                 if tag == wire.SEARCH_ENTRY:
-                    answer.entries.append(wire.parse_entry(buffer, start, stop))
-                elif tag == wire.SEARCH_DONE:
-                    done = wire.parse_result(buffer, start, stop)
-                    answer.code, answer.text = done.code, done.text
-                    answer.matched_dn, answer.referral = done.matched_dn, done.referral
+                    slot[1].entries.append(wire.parse_entry(buffer, start, stop))
+                elif _take(slot[1], tag, buffer, start, stop):
                     del waiting[message_id]
                     yield slot
-                elif tag == wire.SEARCH_REFERENCE:
-                    answer.references.append(wire.parse_reference(buffer, start, stop))
-                elif tag != wire.INTERMEDIATE_RESPONSE:
-                    raise ber.DecodingError(f"answer 0x{tag:02x} to a search")  # noqa: TRY301
             except ber.DecodingError as error:
                 raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 

@@ -290,11 +290,14 @@ def parse_message(buffer: bytes, at: int, end: int) -> Message:
     if not 0 <= message_id <= MAX_INT:
         raise ber.DecodingError(f"message id {message_id}")
     tag, start, after = ber.read_header(buffer, at, stop)
-    controls = _controls(buffer, after, stop) if after != stop else ()
+    controls = parse_controls(buffer, after, stop)
     return Message(message_id, tag, buffer, start, after, controls)
 
 
-def _controls(buffer: bytes, at: int, end: int) -> tuple[Control, ...]:
+def parse_controls(buffer: bytes, at: int, end: int) -> tuple[Control, ...]:
+    """Return the controls in ``buffer[at:end]``, which may be empty (§4.1.11)."""
+    if at == end:
+        return ()
     at, stop = ber.read_element(buffer, at, end, 0xA0)
     if stop != end:
         raise ber.DecodingError("bytes after the controls")
