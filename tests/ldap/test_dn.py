@@ -1,7 +1,6 @@
 """Distinguished names: RFC 4514, what libldap allows beside it, and libldap itself."""
 
 import os
-import time
 from random import Random
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from mailldap.errors import DNError
 from mailldap.ldap.dn import AVA, DN, RDN, escape_dn_value, parse_rdn
 
-SEED = int(os.environ.get("DIFFERENTIAL_SEED") or time.time_ns() % 1_000_000_000)
+SEED = int(os.environ.get("DIFFERENTIAL_SEED") or 3001)
 VALUES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12
 ) | st.text(' ,+"\\<>;=#\t\nab', min_size=1, max_size=8)

@@ -1,7 +1,6 @@
 """parse_libldap beside libldap itself: what it refuses, and the very bytes it would send."""
 
 import os
-import time
 from random import Random
 
 import pytest
@@ -10,7 +9,7 @@ from mailldap.directory.wire import encode_filter
 from mailldap.errors import FilterError
 from mailldap.ldap.filter import format_filter, parse_filter, parse_libldap
 
-SEED = int(os.environ.get("DIFFERENTIAL_SEED") or time.time_ns() % 1_000_000_000)
+SEED = int(os.environ.get("DIFFERENTIAL_SEED") or 3001)
 TEXTS = [
     "mail=x", "(mail=x)", " (mail=x)", "(mail=x) ", "( mail=x)", "(mail =x)", "(mail= x)", "mail=x)",
     "(mail=x", "((mail=x))", "()", "(", ")", "(&)", "(|)", "(!)", "&(a=b)(c=d)", "(&(a=b)(c=d))",
