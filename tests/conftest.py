@@ -24,7 +24,8 @@ CONTAINER_FIXTURES = {
 }  # fmt: skip
 
 # A slow machine is no fault of the code; a failure can be run again from what is printed.
-hypothesis.settings.register_profile("mailldap", deadline=None, print_blob=True)
+# CI looks at the same examples each time; new ones are for `make fuzz` and for people.
+hypothesis.settings.register_profile("mailldap", deadline=None, print_blob=True, derandomize=IN_CI)
 hypothesis.settings.register_profile(
     "fuzz",
     deadline=None,
