@@ -76,7 +76,7 @@ def test_own_networks(lab, interfaces):
     assert ours == real
 
 
-@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("seed", seeds(2, 120))
 def test_expansion(lab, seed):
     rng = random.Random(seed)
     texts = [main_cf(rng) for _ in range(120)]

@@ -10,7 +10,7 @@ from tests.real.postmap import Comparison
 from tests.real.seeds import seeds
 
 
-@pytest.mark.parametrize("seed", seeds(3))
+@pytest.mark.parametrize("seed", seeds(3, 80))
 def test_ldap_tables(lab, slapd, seed):
     rng = random.Random(seed)
     slapd.reset(generate_ldap.directory(rng, slapd.uri))
@@ -19,7 +19,7 @@ def test_ldap_tables(lab, slapd, seed):
     assert_same(comparison.run(cases))
 
 
-@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("seed", seeds(2, 110))
 def test_tables_without_server(lab, seed):
     rng = random.Random(seed)
     cases = [generate_text.case(rng, f"seed {seed}, case {number}") for number in range(110)]
