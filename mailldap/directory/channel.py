@@ -130,7 +130,7 @@ class Channel:
                     length = buffer[at + 1]
                     start = at + 2
                     if buffer[at] != ber.SEQUENCE or length >= 0x80:
-                        whole = ber.frame_length(buffer, at, end)
+                        whole = ber.frame_length(buffer, at, end, patient=self._patient)
                         start += length & 0x7F if length >= 0x80 else 0
                         length = whole - (start - at)
                         if not whole:
@@ -139,6 +139,8 @@ class Channel:
                     if stop > end:
                         missing = stop - end
                         break
+                    if buffer[at] != ber.SEQUENCE:
+                        raise ber.DecodingError(f"tag 0x{buffer[at]:02x}")  # noqa: TRY301
                     frames.append(_frame(buffer, start, stop))
                     at = stop
                 self._at = at

@@ -67,7 +67,7 @@ class ServerOptions:
     verify: bool = True
     connect_timeout: float = 5.0
     timeout: float = 10.0
-    page_size: int = 500
+    page_size: int = 1000
     allow_cleartext_password: bool = False
     follow_referrals: bool = True
 
