@@ -126,6 +126,11 @@ def recipient_set(
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise UsageError(f"{word!r} is not NAME=VALUE", hint="as in mailQuota=500000")
+        if name.partition(";")[0].lower() == "userpassword":
+            raise UsageError(
+                "a password is no argument: everybody can see those",
+                hint="`mailldap import ldif -` takes a change record from stdin",
+            )
         wanted.setdefault(name, [])
         if value:
             wanted[name].append(value)

@@ -325,13 +325,13 @@ def new_entry(
     if words and structural.lower() == "account":
         structural = "inetOrgPerson"
     person = "sn" in _REQUIRED.get(structural.lower(), ())
-    problems = _text_problems("uid", uid)
+    problems = text_problems("uid", uid)
     attributes: dict[str, list[str]] = {
         "objectClass": ["top", structural, OBJECT_CLASS],
         "uid": [uid],
     }
     if words:
-        problems += _text_problems("name", " ".join(words))
+        problems += text_problems("name", " ".join(words))
         attributes["cn"] = [" ".join(words)]
         if structural.lower() == "inetorgperson" and len(words) > 1:
             attributes["givenName"] = [" ".join(words[:-1])]
@@ -354,7 +354,8 @@ def _external(parse: Callable[[str], Mailbox | CatchAll], address: Mailbox | Cat
     return str(_parsed(parse, address) if isinstance(address, str) else address)
 
 
-def _text_problems(what: str, text: str) -> list[str]:
+def text_problems(what: str, text: str) -> list[str]:
+    """Return what is wrong with a uid or name (*what* says which): [] where nothing is."""
     if not text.strip():
         return [f"the {what} is empty"]
     if any(not char.isprintable() for char in text):

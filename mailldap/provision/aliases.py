@@ -8,7 +8,7 @@ from mailldap.directory.base import Transactional, Writer
 from mailldap.errors import CouldNotAsk, LdapRefusal, MailldapError, Negative, NoSuchValue
 from mailldap.ldap.change import Mod, Modify, ModOp
 from mailldap.model.address import parse_address
-from mailldap.provision.find import find_recipient, owners, same_dn
+from mailldap.provision.find import find_recipient, owners, same_dn, unlike
 from mailldap.provision.ownership import (
     CONSTRAINT_VIOLATION,
     ROUNDS,
@@ -31,10 +31,11 @@ def add_aliases(
 ) -> list[Result]:
     """Give *addresses* to *recipient* (uid, address or DN), all of them or none.
 
-    One Result an address, ADDED or ALREADY. Raises AddressError, NoSuchRecipient, AddressTaken
-    (of one address: those added before it are taken back), or what the directory refuses.
+    One Result an address (equal ones are one), ADDED or ALREADY. Raises AddressError,
+    NoSuchRecipient, AddressTaken (of one address: those added before it are taken back), or what
+    the directory refuses.
     """
-    wanted = [str(parse_address(text)) for text in addresses]
+    wanted = unlike([str(parse_address(text)) for text in addresses])
     with exclusive(writer):
         entry = find_recipient(writer, recipient)
         if not allow_shared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mailldap.directory.base import Reader, Scope
 from mailldap.errors import Ambiguous, DNError, NoSuchObject, NoSuchRecipient
@@ -19,6 +19,11 @@ ADDRESS_ATTRIBUTES = ("mail", "mailAlternateAddress")
 def fold(value: str) -> str:
     """Return the form in which caseIgnoreMatch compares *value* (RFC 4518 §2, for ASCII)."""
     return " ".join(value.casefold().split())
+
+
+def unlike(values: Sequence[str]) -> list[str]:
+    """Return *values* without those that equal an earlier one."""
+    return list({fold(value): value for value in reversed(values)}.values())[::-1]
 
 
 def same_dn(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from mailldap.errors import (
     LdapRefusal,
     NoSuchObject,
     NoSuchValue,
+    RecipientError,
     UsageError,
     ValueExists,
 )
@@ -19,7 +20,7 @@ from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.model.address import Mailbox, parse_address
-from mailldap.model.recipient import new_entry
+from mailldap.model.recipient import new_entry, text_problems
 from mailldap.provision.find import (
     ADDRESS_ATTRIBUTES,
     IS_RECIPIENT,
@@ -174,7 +175,7 @@ def set_recipient(
             mods: list[Mod] = []
             results = []
             for name, wanted in values.items():
-                difference = _difference(entry, name, [value.encode() for value in wanted])
+                difference = _difference(entry, name, [_bytes(value) for value in wanted])
                 mods += difference
                 state = State.CHANGED if difference else State.ALREADY
                 results.append(Result(entry.dn, state, name, ", ".join(wanted)))
@@ -185,6 +186,11 @@ def set_recipient(
                 continue
             return results
     raise CouldNotAsk(f"{recipient}: others kept changing the entry", hint="try again")
+
+
+def _bytes(text: str) -> bytes:
+    """Return the value that *text* stands for; bytes that are no UTF-8 are kept as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _difference(entry: Entry, name: str, wanted: Sequence[bytes]) -> list[Mod]:
@@ -198,8 +204,11 @@ def _difference(entry: Entry, name: str, wanted: Sequence[bytes]) -> list[Mod]:
 def rename_recipient(writer: Writer, recipient: str, new_uid: str) -> Result:
     """Give *recipient* another uid, and another DN when the uid names the entry.
 
-    CHANGED, or ALREADY. Raises NoSuchRecipient, AlreadyExists, or what the directory refuses.
+    CHANGED, or ALREADY. Raises RecipientError, NoSuchRecipient, AlreadyExists, or what the
+    directory refuses.
     """
+    if problems := text_problems("uid", new_uid):
+        raise RecipientError(f"recipient {new_uid!r}", tuple(problems))
     with exclusive(writer):
         entry = find_recipient(writer, recipient)
         dn = DN.parse(entry.dn)
@@ -207,7 +216,7 @@ def rename_recipient(writer: Writer, recipient: str, new_uid: str) -> Result:
         if fold(new_uid) in {fold(uid) for uid in entry.texts("uid")}:
             return Result(entry.dn, State.ALREADY, "uid", new_uid)
         if not named & {"uid", "userid", "0.9.2342.19200300.100.1.1"}:
-            writer.apply(Modify(entry.dn, tuple(_difference(entry, "uid", [new_uid.encode()]))))
+            writer.apply(Modify(entry.dn, tuple(_difference(entry, "uid", [_bytes(new_uid)]))))
             return Result(entry.dn, State.CHANGED, "uid", new_uid)
         if len(dn.rdns[0].avas) > 1:
             raise UsageError(

@@ -9,7 +9,7 @@ from mailldap.errors import CouldNotAsk, NoSuchValue, ValueExists
 from mailldap.ldap.change import Mod, Modify, ModOp
 from mailldap.ldap.entry import Entry
 from mailldap.model.address import Mailbox
-from mailldap.provision.find import find_recipient, fold
+from mailldap.provision.find import find_recipient, fold, unlike
 from mailldap.provision.ownership import ROUNDS, add_value, delete_value, exclusive
 from mailldap.provision.result import Result, State
 
@@ -21,7 +21,7 @@ def add_routing(writer: Writer, recipient: str, addresses: Sequence[str]) -> lis
 
     Raises AddressError, NoSuchRecipient, or what the directory refuses.
     """
-    wanted = [str(Mailbox.parse(text)) for text in addresses]
+    wanted = unlike([str(Mailbox.parse(text)) for text in addresses])
     results = []
     with exclusive(writer):
         entry = find_recipient(writer, recipient)
@@ -62,7 +62,7 @@ def set_routing(writer: Writer, recipient: str, addresses: Sequence[str]) -> lis
     somebody else since the read is noticed and looked at again, never overwritten. Raises as
     add_routing, and CouldNotAsk when others kept changing the same entry.
     """
-    wanted = [str(Mailbox.parse(text)) for text in addresses]
+    wanted = unlike([str(Mailbox.parse(text)) for text in addresses])
     with exclusive(writer):
         for _ in range(ROUNDS):
             entry = find_recipient(writer, recipient)

@@ -74,8 +74,13 @@ def test_recipients_come_and_go(admin) -> None:
     assert admin("recipient", "show", "newer").status == 1
 
 
-def test_no_password_is_shown(admin) -> None:
-    assert admin("recipient", "set", "jane.doe", "userPassword=hunter2").status == 0
+def test_no_password_is_shown(admin, tmp_path: Path) -> None:
+    assert admin("recipient", "set", "jane.doe", "userPassword=hunter2").status == 2
+    (tmp_path / "in.txt").write_text(
+        "dn: uid=jane.doe,ou=People,dc=example,dc=com\nchangetype: modify\n"
+        "replace: userPassword\nuserPassword: hunter2\n-\n"
+    )
+    assert admin("import", "ldif", "in.txt").status == 0
     for argv in (("recipient", "show", "jane.doe"), ("recipient", "list"), ("export", "ldif")):
         for output in ("text", "json", "ldif"):
             assert "userPassword" not in admin(*argv, "-o", output).out
