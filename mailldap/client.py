@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, BinaryIO, Self
 
-from mailldap.config.secret import read_secret
 from mailldap.config.settings import Settings
 from mailldap.directory.base import Scope, Session, SessionOpener, SessionParameters, Writer
-from mailldap.directory.open import is_file, open_directory, same_session, session_opener
-from mailldap.errors import ConfigError, UsageError
+from mailldap.directory.configured import open_writer
+from mailldap.directory.open import is_file, same_session, session_opener
+from mailldap.errors import UsageError
 from mailldap.ldap.entry import Entry, without_secrets
 from mailldap.ldap.filter import Present
 from mailldap.ldap.ldif import format_change, format_entry
-from mailldap.ldap.schema import Schema, default_schema, load_schema_file
 from mailldap.model.recipient import MailRecipient
 from mailldap.postfix.main_cf import MainCf
 from mailldap.provision import aliases, recipients, routing
@@ -29,65 +27,6 @@ from mailldap.simulate.simulator import Simulator
 from mailldap.tables.base import Answer, TableContext
 from mailldap.tables.bulk import lookup_many
 from mailldap.tables.open import Lookup
-
-
-def open_writer(settings: Settings, *, need_base: bool = True) -> Writer:
-    """Return the directory that *settings* name, with the base that it has when they name none.
-
-    Raises ConfigError, SecretExposed, Unreachable, CouldNotAsk or LdapRefusal.
-    """
-    if not settings.uris:
-        raise ConfigError(
-            "no directory is configured",
-            hint="`mailldap init --example` makes one to try; -H ldap://host or -H ldif:FILE "
-            "names one",
-        )
-    if is_file(settings.uris):
-        schema = embedded_schema(settings)
-        return open_directory(settings.uris, base=settings.base, schema=schema)
-    options = server_options(settings)
-    if settings.base or not need_base:
-        return open_directory(settings.uris, base=settings.base, **options)
-    with closing(open_directory(settings.uris, **options)) as server:
-        root = server.get("", ("namingContexts",))
-    suffixes = root.texts("namingContexts") if root else ()
-    if len(suffixes) != 1:
-        raise ConfigError(
-            f"no base is given, and the server has {len(suffixes)}: {'; '.join(suffixes)}",
-            hint="give -b, or `base:` in mailldap.yaml",
-        )
-    return open_directory(settings.uris, base=suffixes[0], **options)
-
-
-def server_options(settings: Settings) -> dict[str, Any]:
-    """Return what *settings* say about servers, as open_directory and session_opener take it.
-
-    Raises SecretExposed or ConfigError for the password file.
-    """
-    password = settings.password
-    if password is None and settings.password_file and settings.bind_dn:
-        password = read_secret(settings.password_file)
-    return {
-        "bind_dn": settings.bind_dn,
-        "password": password,
-        "sasl_external": settings.sasl_external,
-        "start_tls": settings.start_tls,
-        "ca_file": settings.ca_file,
-        "verify": settings.verify,
-        "connect_timeout": settings.connect_timeout,
-        "timeout": settings.timeout,
-        "allow_cleartext_password": settings.allow_cleartext_password,
-    }
-
-
-def embedded_schema(settings: Settings) -> Schema | None:
-    """Return the embedded schema with the files that the settings add; None for the default."""
-    if not settings.schema:
-        return None
-    schema = default_schema()
-    for path in settings.schema:
-        schema = schema.with_more(load_schema_file(path))
-    return schema
 
 
 class Recipients:

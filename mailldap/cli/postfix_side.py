@@ -39,7 +39,7 @@ def session_opener(run: Run) -> SessionOpener:
 
     if run.uri_flag is None:
         return opening.session_opener()
-    from mailldap.client import embedded_schema, server_options
+    from mailldap.directory.configured import embedded_schema, server_options
 
     settings = run.settings
     if opening.is_file(settings.uris):
