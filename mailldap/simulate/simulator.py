@@ -28,6 +28,7 @@ from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
 from mailldap.simulate.smtpd import AddressChecks
+from mailldap.simulate.startup import check_settings
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext
 
@@ -35,12 +36,14 @@ from mailldap.tables.base import Probe, TableContext
 class Simulator:
     """Answers about addresses as the Postfix that *main* configures would.
 
-    Tables are opened through *context*, as a daemon opens them, when they are first asked; a
-    table or setting that Postfix would not start with raises ConfigError then. Connections are
-    kept until :meth:`close`.
+    Raises ConfigError for settings that no daemon starts with. Tables are opened through
+    *context*, as a daemon opens them, when they are first asked; one that Postfix would not
+    start with, or that cannot be asked from here, raises ConfigError then. Connections are kept
+    until :meth:`close`.
     """
 
     def __init__(self, main: MainCf, context: TableContext) -> None:
+        check_settings(main)
         self.main = main
         self._outer = context
         self._probes: list[Probe] = []

@@ -98,6 +98,8 @@ class Daemon:
         os.close(status_write)
         os.close(flow_read)
         os.close(flow_write)
+        # Nobody else listens: what waits for a daemon that died hears of it.
+        listener.close()
         self.status = status_read
 
     def stop(self):

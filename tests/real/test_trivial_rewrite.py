@@ -1,5 +1,8 @@
 """Class, transport, next hop and rewriting: the real trivial-rewrite beside `route`."""
 
+import pytest
+
+from tests.real.postfix_compare import Case, compare
 from tests.real.postfix_generate import route_case
 from tests.real.test_cleanup import check_generated, check_recordings
 
@@ -10,3 +13,22 @@ def test_recordings_are_what_trivial_rewrite_answers(lab) -> None:
 
 def test_generated_routes(lab) -> None:
     check_generated(lab, route_case)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "default_transport =",
+        "local_transport =",
+        "empty_address_recipient =",
+        "myorigin =",
+        "swap_bangpath = maybe",
+        "append_dot_mydomain = yes # comment",
+        "virtual_alias_domains = !",
+        "compatibility_level = x",
+    ],
+)
+def test_settings_that_end_the_daemon_are_refused(lab, setting) -> None:
+    question = {"do": "route", "address": "user@other.example", "sender": ""}
+    main = f"myhostname = mail.example.com\ninet_interfaces = loopback-only\n{setting}\n"
+    assert not compare(lab, [Case(setting, main, [question])])
