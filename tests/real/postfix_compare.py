@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mailldap.directory.open import session_opener
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.simulate.rfc822 import scan, unquote
@@ -128,11 +129,8 @@ def _dead(case: Case, real: dict[str, Any], directory: str) -> Iterable[Differen
 
 
 def make_simulator(directory: str) -> Simulator:
-    def nobody(_parameters: Any) -> Any:
-        raise AssertionError("no directory here")
-
     main = MainCf.load(directory)
-    return Simulator(main, TableContext(open_session=nobody, parameter=main.lookup))
+    return Simulator(main, TableContext(open_session=session_opener(), parameter=main.lookup))
 
 
 def _ours(simulator: Simulator, question: dict[str, Any]) -> Any:
