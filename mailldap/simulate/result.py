@@ -12,8 +12,8 @@ from typing import Literal
 from mailldap.tables.base import Probe
 
 Outcome = Literal["deliver", "reject", "defer"]
-#: From best to worst: what will work later is better than what never will.
-_SEVERITY: tuple[Outcome, ...] = ("deliver", "defer", "reject")
+#: From best to worst, as exit statuses are: "try again later" is never told as a no.
+_SEVERITY: tuple[Outcome, ...] = ("deliver", "reject", "defer")
 
 
 def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
