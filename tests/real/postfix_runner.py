@@ -52,10 +52,10 @@ class Syslog:
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        if os.path.exists("/dev/log"):
-            os.unlink("/dev/log")
-        self.socket.bind("/dev/log")
-        os.chmod("/dev/log", 0o666)
+        log = Path("/dev/log")
+        log.unlink(missing_ok=True)
+        self.socket.bind(str(log))
+        log.chmod(0o666)
         self.found = []
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -117,10 +117,10 @@ class Config:
         self.root.chmod(0o755)
         self.directory = str(self.root / "etc")
         self.queue = str(self.root / "queue")
-        os.mkdir(self.directory)
+        Path(self.directory).mkdir()
         self._write_files()
         for name in ("private", "public", "incoming", "active", "hold", "maildrop", "pid"):
-            os.makedirs(Path(self.queue, name))
+            Path(self.queue, name).mkdir(parents=True)
         self.daemons = []
         self.smtp = None
         self.rewrite = None
@@ -133,10 +133,10 @@ class Config:
             path = Path(self.directory, name)
             path.write_bytes(encode(text.replace("@DIR@", self.directory)))
             os.utime(path, (past, past))
-        with open(Path(self.directory, "main.cf"), "ab") as stream:
+        with Path(self.directory, "main.cf").open("ab") as stream:
             stream.write(encode(OVERRIDES.format(queue=self.queue, data=self.root / "data")))
         os.utime(Path(self.directory, "main.cf"), (past, past))
-        os.mkdir(self.root / "data")
+        (self.root / "data").mkdir()
         for spec in self.job.get("postmap", ()):
             kind, name = spec.split(":", 1)
             subprocess.run(
@@ -149,7 +149,7 @@ class Config:
         listener.bind(str(Path(self.queue, name)))
         listener.listen(20)
         listener.setblocking(False)
-        os.chmod(Path(self.queue, name), 0o666)
+        Path(self.queue, name).chmod(0o666)
         return listener
 
     def start_rewrite(self):
@@ -381,8 +381,7 @@ def run(job, syslog):
 
 
 def main():
-    with open(sys.argv[1]) as stream:
-        jobs = json.load(stream)
+    jobs = json.loads(Path(sys.argv[1]).read_text())
     syslog = Syslog()
     print(json.dumps([run(job, syslog) for job in jobs]))
 
