@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -67,6 +68,8 @@ def on_terminal(
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
+        # Where the tests themselves run in the background, their children ignore SIGINT.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(COMMAND[0], [*COMMAND, *argv], environment(folder, TERM="xterm", **env))
     seen = b""
     deadline = time.monotonic() + 60
