@@ -276,22 +276,24 @@ def _from_escape(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[1].decode()) if len(match[1]) == 2 else match[1]
 
 
-_MUST_ESCAPE = re.compile("[\x00-\x1f\x7f*()\\\\\udc80-\udcff]")
+_SPECIAL = re.compile(r"[*()\\]")
 
 
 def escape_filter_value(value: str | bytes) -> str:
     r"""Return *value* as it stands in a filter (RFC 4515 §3).
 
-    Beside ``*``, ``(``, ``)``, ``\`` and NUL, control characters and bytes that are not UTF-8
-    become ``\HH``, so that the text can be shown.
+    Beside ``*``, ``(``, ``)``, ``\`` and NUL, whatever cannot be shown (control characters,
+    private use, bytes that are not UTF-8) becomes ``\HH``.
     """
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
-    return _MUST_ESCAPE.sub(_to_escape, value)
+    if value.isprintable():
+        return _SPECIAL.sub(lambda match: _escaped(match[0]), value)
+    return "".join(c if c.isprintable() and not _SPECIAL.match(c) else _escaped(c) for c in value)
 
 
-def _to_escape(match: re.Match[str]) -> str:
-    return f"\\{match[0].encode('utf-8', 'surrogateescape')[0]:02x}"
+def _escaped(character: str) -> str:
+    return "".join(f"\\{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def format_filter(filter: Filter) -> str:  # noqa: A002  the name that every LDAP interface gives it
