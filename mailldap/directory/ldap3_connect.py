@@ -103,7 +103,13 @@ def _connection(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
     )
     credentials: dict[str, Any] = {}
     if options.sasl_external:
-        credentials = {"authentication": ldap3.SASL, "sasl_mechanism": ldap3.EXTERNAL}
+        # Empty credentials, not none: without an initial response slapd asks for one, and ldap3
+        # takes that for the end (RFC 4422 §5.1).
+        credentials = {
+            "authentication": ldap3.SASL,
+            "sasl_mechanism": ldap3.EXTERNAL,
+            "sasl_credentials": "",
+        }
     elif options.bind_dn:
         # As bytes: ldap3 puts text through SASLprep, which the OpenLDAP tools do not.
         password = (options.password or "").encode()
