@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from mailldap.directory import wire
+from mailldap.directory.answers import Result
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import run_transaction, stream
-from mailldap.directory.wire import Result
 from mailldap.ldap.change import Add, Change, Modify, Rename
 
 #: OpenLDAP closes a connection that has more than 100 requests pending (slapd.conf(5),

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
-from mailldap.directory import ber, wire
+from mailldap.directory import answers, ber, wire
+from mailldap.directory.answers import Message, Result
 from mailldap.directory.libldap_text import DECODING_ERROR, SERVER_DOWN, TIMEOUT, api_error
-from mailldap.directory.wire import Control, Message, Result
+from mailldap.directory.wire import Control
 from mailldap.errors import ApiError
 
 _CHUNK = 1 << 18
@@ -110,7 +111,7 @@ class Channel:
                 length = ber.frame_length(buffer, at, end, patient=self._patient)
                 if length and at + length <= end:
                     self._at = at + length
-                    return wire.parse_message(buffer, at, at + length)
+                    return answers.parse_message(buffer, at, at + length)
                 self._fill(at + length - end, deadline)
         except ber.DecodingError as error:
             raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
@@ -118,7 +119,7 @@ class Channel:
     def receive_all(self, deadline: float | None) -> tuple[bytes, list[Frame]]:
         """Return a buffer and all whole answers in it, at least one; controls are not looked at.
 
-        Written out flat, as wire.parse_entry is: it runs once an answer in the bulk paths.
+        Written out flat, as answers.parse_entry is: it runs once an answer in the bulk paths.
         """
         try:
             while True:
@@ -214,7 +215,7 @@ class Channel:
     def parse(self, reply: Message) -> Result:
         """Return the result in *reply*; a malformed one breaks the conversation."""
         try:
-            return wire.parse_result(reply.buffer, reply.start, reply.stop)
+            return answers.parse_result(reply.buffer, reply.start, reply.stop)
         except ber.DecodingError as error:
             raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 

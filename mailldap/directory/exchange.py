@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TypeVar
 
-from mailldap.directory import ber, wire
+from mailldap.directory import answers, ber, wire
+from mailldap.directory.answers import Message, Result
 from mailldap.directory.base import SearchRequest, SearchResult
 from mailldap.directory.channel import Channel
 from mailldap.directory.libldap_text import DECODING_ERROR
-from mailldap.directory.wire import Control, Message, Result
+from mailldap.directory.wire import Control
 
 _T = TypeVar("_T")
 
@@ -48,9 +49,9 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
                 if own != message_id:
                     channel.check_unsolicited(Message(own, tag, buffer, start, stop))
                 elif tag == wire.SEARCH_ENTRY:
-                    answer.entries.append(wire.parse_entry(buffer, start, stop))
+                    answer.entries.append(answers.parse_entry(buffer, start, stop))
                 elif _take(answer, tag, buffer, start, stop):
-                    finished = Answer(answer, wire.parse_controls(buffer, stop, end))
+                    finished = Answer(answer, answers.parse_controls(buffer, stop, end))
         except ber.DecodingError as error:
             raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
     return finished
@@ -59,12 +60,12 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
 def _take(answer: SearchResult, tag: int, buffer: bytes, start: int, stop: int) -> bool:
     """Enter what is not an entry into *answer*; return whether the search is done."""
     if tag == wire.SEARCH_DONE:
-        done = wire.parse_result(buffer, start, stop)
+        done = answers.parse_result(buffer, start, stop)
         answer.code, answer.text = done.code, done.text
         answer.matched_dn, answer.referral = done.matched_dn, done.referral
         return True
     if tag == wire.SEARCH_REFERENCE:
-        answer.references.append(wire.parse_reference(buffer, start, stop))
+        answer.references.append(answers.parse_reference(buffer, start, stop))
     elif tag != wire.INTERMEDIATE_RESPONSE:
         raise ber.DecodingError(f"answer 0x{tag:02x} to a search")
     return False
@@ -96,7 +97,7 @@ def stream_searches(
                 continue
             try:
                 if tag == wire.SEARCH_ENTRY:
-                    slot[1].entries.append(wire.parse_entry(buffer, start, stop))
+                    slot[1].entries.append(answers.parse_entry(buffer, start, stop))
                 elif _take(slot[1], tag, buffer, start, stop):
                     del waiting[message_id]
                     yield slot
@@ -202,6 +203,6 @@ def txn_culprit(channel: Channel, ended: Result) -> int | None:
     if not ended.value:
         return None
     try:
-        return wire.parse_txn_end(ended.value)
+        return answers.parse_txn_end(ended.value)
     except ber.DecodingError as error:
         raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error

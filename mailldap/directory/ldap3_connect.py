@@ -20,7 +20,7 @@ from mailldap.directory.uri import ServerUri
 from mailldap.errors import ConfigError, CouldNotAsk, LdapRefusal, MailldapError, Unreachable
 
 if TYPE_CHECKING:
-    from mailldap.directory.server import ServerOptions
+    from mailldap.directory.server_options import ServerOptions
 
 
 _UNRESOLVED = "the name does not resolve"

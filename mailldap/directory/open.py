@@ -42,7 +42,8 @@ def open_directory(
         from mailldap.directory.ldif_file import LdifDirectory
 
         return LdifDirectory(path, base=base, schema=schema)
-    from mailldap.directory.server import LdapServer, ServerOptions
+    from mailldap.directory.server import LdapServer
+    from mailldap.directory.server_options import ServerOptions
 
     return LdapServer(ServerOptions(wanted, base=base or "", **options))
 
@@ -105,7 +106,7 @@ def session_opener(
         directory = open_directory(uris, base=base, schema=schema)
         assert isinstance(directory, Session)
         return same_session(directory)
-    from mailldap.directory.server import ServerOptions
+    from mailldap.directory.server_options import ServerOptions
 
     return _Elsewhere(ServerOptions(uris, **options))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from mailldap.directory.answers import parse_paged
 from mailldap.directory.base import SearchRequest
 from mailldap.directory.exchange import Answer
-from mailldap.directory.wire import Control, paged, parse_paged
+from mailldap.directory.wire import Control, paged
 from mailldap.errors import MailldapError, from_result
 from mailldap.ldap.entry import Entry
 

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from mailldap.directory import wire
+from mailldap.directory.answers import Result
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, SessionParameters
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import run_search, stream_searches
@@ -29,7 +30,6 @@ from mailldap.directory.libldap_text import (
     api_error,
     err2string,
 )
-from mailldap.directory.wire import Result
 from mailldap.errors import ApiError
 from mailldap.ldap.filter import Present
 

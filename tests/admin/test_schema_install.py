@@ -12,7 +12,8 @@ from mailldap.admin.schema import (
     schema_entry,
 )
 from mailldap.directory.base import Scope
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import LdapRefusal, Negative
 from mailldap.ldap.change import Add, Mod, Modify, ModOp
 from mailldap.ldap.entry import Entry

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from mailldap.admin.schema import check_schema, install_schema, plan_install
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import CouldNotAsk
 from tests.containers import Lab
 

@@ -12,7 +12,8 @@ from mailldap.admin.schema import State, Variant, check_schema, install_schema
 from mailldap.admin.status import HUNG_SERVER, server_status, status
 from mailldap.admin.whoami import whoami
 from mailldap.directory.memory import MemoryDirectory
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import LdapRefusal, NoSuchObject, SizeLimitExceeded
 from mailldap.ldap.change import Mod, Modify, ModOp
 from mailldap.ldap.definitions import Definition

@@ -37,7 +37,7 @@ LOOKUP = START | {
     "mailldap.tables.table", "mailldap.tables.text",
 }  # fmt: skip
 LDAP_LOOKUP = LOOKUP | {
-    "mailldap.directory.ber", "mailldap.directory.channel", "mailldap.directory.exchange",
+    "mailldap.directory.answers", "mailldap.directory.ber", "mailldap.directory.channel", "mailldap.directory.exchange",
     "mailldap.directory.libldap", "mailldap.directory.libldap.connect",
     "mailldap.directory.libldap.referral", "mailldap.directory.libldap.uri",
     "mailldap.directory.libldap_text", "mailldap.directory.session", "mailldap.directory.uri",

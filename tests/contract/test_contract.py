@@ -8,7 +8,8 @@ import pytest
 from mailldap.directory.base import Scope, SearchRequest, Session, Transactional, Writer
 from mailldap.directory.ldif_file import LdifDirectory
 from mailldap.directory.memory import MemoryDirectory
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import (
     EntryExists,
     FilterError,

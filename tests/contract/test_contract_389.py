@@ -5,7 +5,8 @@ The list is exact: a difference that is not in it fails, and so does one that is
 
 import pytest
 
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from tests.contract.test_contract import *  # noqa: F403  the tests of the contract
 from tests.contract.test_contract import BASE_LDIF, clear
 

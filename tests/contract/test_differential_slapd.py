@@ -16,7 +16,8 @@ import pytest
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult
 from mailldap.directory.ldif_file import LdifDirectory
 from mailldap.directory.memory import MemoryDirectory
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import LdapRefusal
 from mailldap.ldap.change import Add
 from mailldap.ldap.entry import Entry

@@ -6,7 +6,8 @@ import random
 import pytest
 
 from mailldap.directory.open import session_opener
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.ldap.change import Add
 from mailldap.ldap.entry import Entry
 from mailldap.tables import bulk

@@ -5,7 +5,8 @@ import contextlib
 import pytest
 
 from mailldap.directory.base import Scope, Transactional, Writer
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import (
     ApiError,
     ConfigError,

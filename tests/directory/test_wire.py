@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ldap3.protocol import rfc4511
 from pyasn1.codec.ber import decoder, encoder
 
-from mailldap.directory import ber, wire
+from mailldap.directory import answers, ber, wire
 from mailldap.directory.base import Deref, Scope, SearchRequest
 from mailldap.errors import FilterError
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
@@ -337,9 +337,9 @@ def encoded_entry(entry):
 @given(ids, entries)
 def test_we_read_entries_that_pyasn1_wrote(message_id, entry):
     data = from_pyasn1("searchResEntry", encoded_entry(entry), message_id)
-    reply = wire.parse_message(data, 0, len(data))
+    reply = answers.parse_message(data, 0, len(data))
     assert (reply.id, reply.tag) == (message_id, wire.SEARCH_ENTRY)
-    assert wire.parse_entry(reply.buffer, reply.start, reply.stop) == entry
+    assert answers.parse_entry(reply.buffer, reply.start, reply.stop) == entry
 
 
 @given(st.integers(0, 123), texts, texts, st.none() | st.lists(texts, min_size=1, max_size=3))
@@ -354,8 +354,8 @@ def test_we_read_results_that_pyasn1_wrote(code, matched, words, uris):
             referral[index] = rfc4511.URI(uri)
         made["referral"] = referral
     data = from_pyasn1("searchResDone", made)
-    reply = wire.parse_message(data, 0, len(data))
-    assert wire.parse_result(reply.buffer, reply.start, reply.stop) == wire.Result(
+    reply = answers.parse_message(data, 0, len(data))
+    assert answers.parse_result(reply.buffer, reply.start, reply.stop) == answers.Result(
         code, matched, words, tuple(uris or ())
     )
 
@@ -363,8 +363,8 @@ def test_we_read_results_that_pyasn1_wrote(code, matched, words, uris):
 @given(st.binary(max_size=20), st.integers(0, 2**31 - 1))
 def test_the_paging_control_comes_back_as_sent(cookie, estimate):
     value = ber.tlv(ber.SEQUENCE, ber.integer(estimate) + ber.octets(cookie))
-    assert wire.parse_paged([wire.Control(wire.PAGED_RESULTS, value=value)]) == cookie
-    assert wire.parse_paged([wire.Control("1.2.3", value=value)]) is None
+    assert answers.parse_paged([wire.Control(wire.PAGED_RESULTS, value=value)]) == cookie
+    assert answers.parse_paged([wire.Control("1.2.3", value=value)]) is None
 
 
 @given(st.integers(-(2**62), 2**62))
@@ -380,16 +380,16 @@ def readings(data):
     size = ber.frame_length(data, 0, len(data))
     if not 0 < size <= len(data):
         return None
-    reply = wire.parse_message(data, 0, size)
+    reply = answers.parse_message(data, 0, size)
     kind = reply.tag
     if kind == wire.SEARCH_ENTRY:
-        return kind, reply.controls, wire.parse_entry(reply.buffer, reply.start, reply.stop)
+        return kind, reply.controls, answers.parse_entry(reply.buffer, reply.start, reply.stop)
     if kind == wire.SEARCH_REFERENCE:
-        return kind, reply.controls, wire.parse_reference(reply.buffer, reply.start, reply.stop)
-    wire.parse_paged(reply.controls)
-    found = wire.parse_result(reply.buffer, reply.start, reply.stop)
+        return kind, reply.controls, answers.parse_reference(reply.buffer, reply.start, reply.stop)
+    answers.parse_paged(reply.controls)
+    found = answers.parse_result(reply.buffer, reply.start, reply.stop)
     if found.value:
-        wire.parse_txn_end(found.value)
+        answers.parse_txn_end(found.value)
     return kind, reply.controls, found
 
 
@@ -415,7 +415,7 @@ def test_whatever_is_cut_or_changed_is_an_error_or_well_formed(data):
         # A cut message is not complete: nothing is made of it.
         assert ber.frame_length(data[:cut], 0, cut) in {0, len(data)}
         with pytest.raises(ber.DecodingError):
-            wire.parse_message(data[:cut], 0, cut)
+            answers.parse_message(data[:cut], 0, cut)
     rng = random.Random(4511)
     for _ in range(8_000):
         spoiled = bytearray(data)
@@ -481,5 +481,5 @@ def test_bytes_that_are_not_utf8_survive_in_names():
     assert b"cn=\xff,dc=x" in operation
     spelled = b"\x64" + operation[1:]
     data = wire.message(1, spelled)
-    reply = wire.parse_message(data, 0, len(data))
-    assert wire.parse_entry(reply.buffer, reply.start, reply.stop) == entry
+    reply = answers.parse_message(data, 0, len(data))
+    assert answers.parse_entry(reply.buffer, reply.start, reply.stop) == entry

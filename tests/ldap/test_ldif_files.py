@@ -7,7 +7,8 @@ import pytest
 
 from mailldap.directory.base import Scope
 from mailldap.directory.memory import MemoryDirectory
-from mailldap.directory.server import LdapServer, ServerOptions
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import LdapRefusal, LdifError
 from mailldap.ldap.change import Add
 from mailldap.ldap.entry import Entry
