@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -24,6 +24,20 @@ routing = typer.Typer(no_args_is_help=True, help="Where their mail goes (mailRou
 Who = Annotated[str, typer.Argument(metavar="RECIPIENT", help="uid, address or DN")]
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…")]
 Shared = Annotated[bool, typer.Option("--allow-shared", help="let the address have several owners")]
+
+
+_Function = TypeVar("_Function", bound=Callable[..., None])
+
+
+def _removal(noun: typer.Typer) -> Callable[[_Function], _Function]:
+    """Return what makes a function ``remove``, which people also type as rm and delete."""
+
+    def registered(function: _Function) -> _Function:
+        for word in ("rm", "delete"):
+            noun.command(word, hidden=True)(function)
+        return noun.command("remove")(function)
+
+    return registered
 
 
 def register(app: typer.Typer) -> None:
@@ -149,7 +163,7 @@ def recipient_rename(
         _done(run, mail, [mail.recipients.rename(who, new_uid)])
 
 
-@recipient.command("remove")
+@_removal(recipient)
 def recipient_remove(
     ctx: typer.Context,
     who: Who,
@@ -177,7 +191,7 @@ def alias_add(
         _done(run, mail, mail.aliases.add(who, *addresses, allow_shared=shared))
 
 
-@alias.command("remove")
+@_removal(alias)
 def alias_remove(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
     """Take addresses away from a recipient."""
     run = run_of(ctx)
@@ -219,7 +233,7 @@ def routing_add(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
         _done(run, mail, mail.routing.add(who, *addresses))
 
 
-@routing.command("remove")
+@_removal(routing)
 def routing_remove(ctx: typer.Context, who: Who, addresses: Addresses) -> None:
     """Remove routing addresses."""
     run = run_of(ctx)

@@ -63,6 +63,10 @@ def test_the_story_of_an_alias(example) -> None:
     assert example("lookup", "js@example.com").out == "jane@mail2.internal\n"
     assert example("alias", "remove", "jane.doe", "js@example.com").status == 0
     assert example("alias", "remove", "jane.doe", "js@example.com").status == 0
+    for word in ("rm", "delete"):
+        assert example("alias", "add", "jane.doe", "js@example.com").status == 0
+        assert example("alias", word, "jane.doe", "js@example.com").status == 0
+        assert example("lookup", "js@example.com").status == 1
     unknown = example("resolve", "js@example.com")
     assert unknown.status == 1
     assert "5.1.1" in unknown.out
