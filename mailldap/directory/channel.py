@@ -15,6 +15,7 @@ from time import monotonic
 
 from mailldap.directory import answers, ber, wire
 from mailldap.directory.answers import Message, Result
+from mailldap.directory.libldap.answers import read_header, read_result
 from mailldap.directory.libldap_text import DECODING_ERROR, SERVER_DOWN, TIMEOUT, api_error
 from mailldap.directory.wire import Control
 from mailldap.errors import ApiError
@@ -26,15 +27,26 @@ Frame = tuple[int, int, int, int, int]
 _LONGEST_POLL = (1 << 31) - 1  # milliseconds, what poll(2) takes
 
 
+#: liblber takes so many bytes before it looks at a length: a shorter message with more behind it is
+#: an error to it (ber_get_next).
+_FIRST_READ = 8
+_OF_SEARCHES = {wire.SEARCH_ENTRY, wire.SEARCH_REFERENCE, wire.INTERMEDIATE_RESPONSE}
+
+
+class _BadContent(ber.DecodingError):
+    """A whole element that is no message; the bytes that follow could be read."""
+
+
 class Channel:
     """One conversation. Every wait ends at *deadline*, a ``time.monotonic()`` value or None."""
 
-    def __init__(self, sock: socket.socket, *, first_id: int = 1, patient: bool = False) -> None:
-        """*patient*: see ber.frame_length."""
+    def __init__(self, sock: socket.socket, *, first_id: int = 1, libldap: bool = False) -> None:
+        """*libldap*: answers are taken as libldap takes them, malformed ones too."""
         self._socket = sock
         self._timeout = sock.gettimeout()
         self._next_id = first_id
-        self._patient = patient
+        #: Whether answers are taken as libldap takes them.
+        self.libldap = libldap
         self._buffer = b""
         self._at = 0
         self._waiting: list[bytes] = []
@@ -108,30 +120,47 @@ class Channel:
             while True:
                 buffer, at = self._buffer, self._at
                 end = len(buffer)
-                length = ber.frame_length(buffer, at, end, patient=self._patient)
+                length = ber.frame_length(buffer, at, end, patient=self.libldap)
                 if length and at + length <= end:
                     self._at = at + length
+                    if self.libldap:
+                        return self._message(at, length)
                     return answers.parse_message(buffer, at, at + length)
                 self._fill(at + length - end, deadline)
         except ber.DecodingError as error:
-            raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
+            raise self._malformed(error) from error
+
+    def _message(self, at: int, length: int) -> Message:
+        """Return the message of *length* bytes at *at*, read as libldap reads it."""
+        end = at + length
+        if self._buffer[at] != ber.SEQUENCE or length < _FIRST_READ <= len(self._buffer) - at:
+            raise ber.DecodingError("no LDAP message")
+        size = self._buffer[at + 1]
+        start = at + 2 + (size & 0x7F if size >= 0x80 else 0)
+        message_id, tag, start, stop, _end = _frame(self._buffer, start, end, libldap=True)
+        return Message(message_id, tag, self._buffer, start, stop)
+
+    def _malformed(self, error: ber.DecodingError) -> ApiError:
+        code = DECODING_ERROR if isinstance(error, _BadContent) else SERVER_DOWN
+        return self.broken(code, f"malformed message: {error}")
 
     def receive_all(self, deadline: float | None) -> tuple[bytes, list[Frame]]:
         """Return a buffer and all whole answers in it, at least one; controls are not looked at.
 
         Written out flat, as answers.parse_entry is: it runs once an answer in the bulk paths.
         """
+        frames: list[Frame] = []
+        buffer, at = self._buffer, self._at
         try:
             while True:
                 buffer, at = self._buffer, self._at
                 end = len(buffer)
-                frames: list[Frame] = []
                 missing = 1
                 while end - at > 1:
                     length = buffer[at + 1]
                     start = at + 2
                     if buffer[at] != ber.SEQUENCE or length >= 0x80:
-                        whole = ber.frame_length(buffer, at, end, patient=self._patient)
+                        whole = ber.frame_length(buffer, at, end, patient=self.libldap)
                         start += length & 0x7F if length >= 0x80 else 0
                         length = whole - (start - at)
                         if not whole:
@@ -142,14 +171,19 @@ class Channel:
                         break
                     if buffer[at] != ber.SEQUENCE:
                         raise ber.DecodingError(f"tag 0x{buffer[at]:02x}")  # noqa: TRY301
-                    frames.append(_frame(buffer, start, stop))
+                    if stop - at < _FIRST_READ <= end - at and self.libldap:
+                        raise ber.DecodingError("too short")  # noqa: TRY301
+                    frames.append(_frame(buffer, start, stop, libldap=self.libldap))
                     at = stop
                 self._at = at
                 if frames:
                     return buffer, frames
                 self._fill(missing, deadline)
         except ber.DecodingError as error:
-            raise self.broken(SERVER_DOWN, f"malformed message: {error}") from error
+            if frames and self.libldap:
+                self._at = at  # what came before counts; the next to read meets the fault
+                return buffer, frames
+            raise self._malformed(error) from error
 
     def _fill(self, missing: int, deadline: float | None) -> None:
         """Read until *missing* more bytes are here, at least one."""
@@ -201,7 +235,7 @@ class Channel:
         """Return the next answer to *message_id*; others are skipped as in :meth:`result`."""
         while True:
             reply = self.receive(deadline)
-            if reply.id == message_id:
+            if reply.id == message_id and not (self.libldap and reply.tag in _OF_SEARCHES):
                 return reply
             self.check_unsolicited(reply)
 
@@ -209,13 +243,15 @@ class Channel:
         """Raise ApiError, with its code, for a notice of disconnection; ignore other strays."""
         if reply.id == 0 and reply.tag == wire.EXTENDED_RESPONSE:
             result = self.parse(reply)
-            if result.name in {wire.NOTICE_OF_DISCONNECTION, None}:
+            unnamed = result.name is None and not self.libldap
+            if unnamed or result.name == wire.NOTICE_OF_DISCONNECTION:
                 raise self.broken(result.code or SERVER_DOWN, result.text or "it disconnects")
 
     def parse(self, reply: Message) -> Result:
         """Return the result in *reply*; a malformed one breaks the conversation."""
         try:
-            return answers.parse_result(reply.buffer, reply.start, reply.stop)
+            parse = read_result if self.libldap else answers.parse_result
+            return parse(reply.buffer, reply.start, reply.stop)
         except ber.DecodingError as error:
             raise self.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 
@@ -250,23 +286,31 @@ class Channel:
             self._socket.close()
 
 
-def _frame(buffer: bytes, at: int, end: int) -> Frame:
+def _frame(buffer: bytes, at: int, end: int, *, libldap: bool) -> Frame:
     """Return the frame of the message content ``buffer[at:end]``."""
-    if end - at >= 5 and buffer[at] == ber.INTEGER:
-        size = buffer[at + 1]
-        first = at + 2 + size
-        if 1 <= size <= 4 and first + 2 <= end:
-            message_id = int.from_bytes(buffer[at + 2 : first], "big")
-            length = buffer[first + 1]
-            start = first + 2
-            if length < 0x80:
-                stop = start + length
-                if stop <= end:
-                    return message_id, buffer[first], start, stop, end
-            else:
-                tag, start, stop = ber.read_header(buffer, first, end)
-                return message_id, tag, start, stop, end
-    raise ber.DecodingError("cut short")
+    if at == end:
+        raise ber.DecodingError("an empty message")
+    try:
+        if end - at >= 5 and buffer[at] == ber.INTEGER:
+            size = buffer[at + 1]
+            first = at + 2 + size
+            if 1 <= size <= 4 and first + 2 <= end and buffer[at + 2] < 0x80:
+                message_id = int.from_bytes(buffer[at + 2 : first], "big")
+                length = buffer[first + 1]
+                start = first + 2
+                if length < 0x80:
+                    stop = start + length
+                    if stop <= end:
+                        return message_id, buffer[first], start, stop, end
+                elif not libldap:
+                    tag, start, stop = ber.read_header(buffer, first, end)
+                    return message_id, tag, start, stop, end
+        if libldap:
+            message_id, tag, start, stop = read_header(buffer, at, end)
+            return message_id, tag, start, stop, end
+    except ber.DecodingError as error:
+        raise _BadContent(str(error)) from error
+    raise _BadContent("cut short")
 
 
 def _is_wait(error: OSError) -> bool:

@@ -10,9 +10,11 @@ from typing import TypeVar
 from mailldap.directory import answers, ber, wire
 from mailldap.directory.answers import Message, Result
 from mailldap.directory.base import SearchRequest, SearchResult
-from mailldap.directory.channel import Channel
+from mailldap.directory.channel import Channel, Frame
+from mailldap.directory.libldap.answers import read_entry, read_result
 from mailldap.directory.libldap_text import DECODING_ERROR
 from mailldap.directory.wire import Control
+from mailldap.ldap.entry import Entry
 
 _T = TypeVar("_T")
 
@@ -49,26 +51,50 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
                 if own != message_id:
                     channel.check_unsolicited(Message(own, tag, buffer, start, stop))
                 elif tag == wire.SEARCH_ENTRY:
-                    answer.entries.append(answers.parse_entry(buffer, start, stop))
-                elif _take(answer, tag, buffer, start, stop):
-                    finished = Answer(answer, answers.parse_controls(buffer, stop, end))
+                    answer.entries.append(_entry(channel, buffer, start, stop, end))
+                elif _take(channel, answer, (own, tag, start, stop, end), buffer):
+                    controls = () if channel.libldap else answers.parse_controls(buffer, stop, end)
+                    finished = Answer(answer, controls)
+                    if channel.libldap:
+                        break  # the rest has not been looked at yet
         except ber.DecodingError as error:
             raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
     return finished
 
 
-def _take(answer: SearchResult, tag: int, buffer: bytes, start: int, stop: int) -> bool:
+def _entry(channel: Channel, buffer: bytes, start: int, stop: int, end: int) -> Entry:
+    try:
+        return answers.parse_entry(buffer, start, stop)
+    except ber.DecodingError:
+        if not channel.libldap:
+            raise
+        return read_entry(buffer, start, end)
+
+
+def _take(channel: Channel, answer: SearchResult, frame: Frame, buffer: bytes) -> bool:
     """Enter what is not an entry into *answer*; return whether the search is done."""
-    if tag == wire.SEARCH_DONE:
-        done = answers.parse_result(buffer, start, stop)
-        answer.code, answer.text = done.code, done.text
-        answer.matched_dn, answer.referral = done.matched_dn, done.referral
-        return True
+    _id, tag, start, stop, end = frame
     if tag == wire.SEARCH_REFERENCE:
-        answer.references.append(answers.parse_reference(buffer, start, stop))
-    elif tag != wire.INTERMEDIATE_RESPONSE:
-        raise ber.DecodingError(f"answer 0x{tag:02x} to a search")
-    return False
+        try:
+            answer.references.append(answers.parse_reference(buffer, start, stop))
+        except ber.DecodingError:
+            if not channel.libldap:
+                raise
+        return False
+    if tag == wire.INTERMEDIATE_RESPONSE:
+        return False
+    if tag != wire.SEARCH_DONE:
+        if not channel.libldap:
+            raise ber.DecodingError(f"answer 0x{tag:02x} to a search")
+        answer.entries.clear()  # libldap returns any other answer at once, and alone
+        answer.references.clear()
+    if channel.libldap:
+        done = read_result(buffer, start, end)
+    else:
+        done = answers.parse_result(buffer, start, stop)
+    answer.code, answer.text = done.code, done.text
+    answer.matched_dn, answer.referral = done.matched_dn, done.referral
+    return True
 
 
 def stream_searches(
@@ -90,7 +116,7 @@ def stream_searches(
         if not waiting:
             return
         buffer, frames = channel.receive_all(deadline())
-        for message_id, tag, start, stop, _end in frames:
+        for message_id, tag, start, stop, end in frames:
             slot = waiting.get(message_id)
             if slot is None:
                 channel.check_unsolicited(Message(message_id, tag, buffer, start, stop))
@@ -98,7 +124,7 @@ def stream_searches(
             try:
                 if tag == wire.SEARCH_ENTRY:
                     slot[1].entries.append(answers.parse_entry(buffer, start, stop))
-                elif _take(slot[1], tag, buffer, start, stop):
+                elif _take(channel, slot[1], (message_id, tag, start, stop, end), buffer):
                     del waiting[message_id]
                     yield slot
             except ber.DecodingError as error:

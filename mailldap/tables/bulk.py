@@ -19,7 +19,7 @@ from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import And, Equality, Filter, Or, parse_libldap
 from mailldap.tables.base import Answer, Found, NotFound, Table
 from mailldap.tables.ldap_config import LdapConfig
-from mailldap.tables.ldap_result import Query
+from mailldap.tables.ldap_result import Query, as_asked_for
 from mailldap.tables.ldap_table import LdapTable
 from mailldap.tables.open import Lookup
 from mailldap.tables.template import Template
@@ -88,6 +88,8 @@ class _LdapAsker:
         self._plain = self._shape is not None and _is_plain(table.config, self._shape)
         self._wanted = [name.lower() for name in table.config.attributes.ordinary]
         self._used: dict[str, bool] = {}
+        #: Whether an attribute had a name that no attribute has.
+        self._odd = False
         self._search: OrSearch | None = None
         self._planned = False
 
@@ -197,13 +199,20 @@ class _LdapAsker:
             yield search.batch(values), keys
 
     def _answer(self, entries: Sequence[Entry]) -> Answer | None:
-        """Return what a plain table makes of *entries*, None where a warning is due."""
+        """Return what a plain table makes of *entries*.
+
+        None where a warning is due, or where an entry is an odd one.
+        """
         used = self._used
         values: list[bytes] = []
         for entry in entries:
+            taken = 0
             for name, own in entry.attributes:
                 if used.get(name) or (name not in used and self._uses(name)):
                     values += own
+                    taken += 1
+            if self._odd or (taken > 1 and as_asked_for(entry) is not entry.attributes):
+                return None
         if not values:
             return NotFound()
         joined = b",".join(values)
@@ -217,6 +226,7 @@ class _LdapAsker:
     def _uses(self, name: str) -> bool:
         """Tell whether the table takes the values of an attribute description."""
         own = name.lower()
+        self._odd |= "\0" in name
         self._used[name] = any(own == w or own.startswith(w + ";") for w in self._wanted)
         return self._used[name]
 

@@ -138,7 +138,7 @@ class Collector:
                         is_leaf = not values
                         if not is_leaf:
                             break
-            for name, values in entry:
+            for name, values in as_asked_for(entry):
                 if values:
                     yield from self._attribute(
                         name, values, is_leaf=is_leaf, is_terminal=is_terminal
@@ -167,8 +167,7 @@ class Collector:
 
     def _values(self, entry: Entry, name: str) -> tuple[bytes, ...] | None:
         """Return the values of exactly that description in any case, or None if it is not there."""
-        wanted = lower_ascii(name)
-        values = next((values for own, values in entry if lower_ascii(own) == wanted), None)
+        values = _first(entry, name)
         if values is None:
             self.last_code = 0  # libldap remembers a decoding error, which Postfix ignores
         return values
@@ -234,6 +233,30 @@ class Collector:
     def _search_failure(self, message: str) -> LookupFailed:
         self.warn(f"dict_ldap_get_values[{self._depth}]: {message}")
         return LookupFailed(message.strip())
+
+
+def as_asked_for(entry: Entry) -> Sequence[tuple[str, tuple[bytes, ...]]]:
+    """Return the attributes as libldap gives them to who asks for one after the other.
+
+    The values of a name are those of its first attribute, each time that it comes. A name with a
+    NUL inside ends the entry.
+    """
+    attributes = entry.attributes
+    names = [lower_ascii(name) for name, _values in attributes]
+    if len(set(names)) == len(names) and not any("\0" in name for name in names):
+        return attributes
+    given = []
+    for name, _values in attributes:
+        if "\0" in name[:-1]:
+            break
+        given.append((name.removesuffix("\0"), _first(entry, name) or ()))
+    return given
+
+
+def _first(entry: Entry, name: str) -> tuple[bytes, ...] | None:
+    """Return the values of the first attribute of a name in any case, None where there is none."""
+    wanted = lower_ascii(name)
+    return next((values for own, values in entry if lower_ascii(own) == wanted), None)
 
 
 def _c_string(value: bytes) -> str:

@@ -38,7 +38,8 @@ LOOKUP = START | {
 }  # fmt: skip
 LDAP_LOOKUP = LOOKUP | {
     "mailldap.directory.answers", "mailldap.directory.ber", "mailldap.directory.channel", "mailldap.directory.exchange",
-    "mailldap.directory.libldap", "mailldap.directory.libldap.connect",
+    "mailldap.directory.libldap", "mailldap.directory.libldap.answers",
+    "mailldap.directory.libldap.connect",
     "mailldap.directory.libldap.referral", "mailldap.directory.libldap.uri",
     "mailldap.directory.libldap_text", "mailldap.directory.session", "mailldap.directory.uri",
     "mailldap.directory.wire",

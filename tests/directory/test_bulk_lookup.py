@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 
 import pytest
 
@@ -194,3 +195,49 @@ def test_a_dead_server_is_a_failure_for_every_key(tmp_path):
         answers = list(lookup_many(lookup, [f"k{n}@example.com" for n in range(50)]))
     assert len(answers) == 50
     assert {type(answer) for _, answer in answers} == {Failed}
+
+
+@pytest.mark.parametrize("odd", ["twice", "NUL in a name", "malformed"])
+def test_odd_entries_are_taken_as_one_by_one(tmp_path, odd):
+    """A name twice, NUL inside of one, or values cut short, in one entry of forty."""
+    type_of_mail = b"( 0.9.2342.19200300.100.1.3 NAME 'mail' EQUALITY caseIgnoreIA5Match )"
+
+    def of(key):
+        attributes = {"mail": [key], "mailRoutingAddress": [b"1@x"]}
+        if key == b"k7@example.com" and odd == "twice":
+            attributes |= {"MAILROUTINGADDRESS": [b"2@x"]}
+        elif key == b"k7@example.com" and odd == "NUL in a name":
+            attributes = {"a\0b": [b""], **attributes}
+        made = entry("uid=a", **attributes)
+        if key == b"k7@example.com" and odd == "malformed":
+            made = made[:-4] + b"\x7f1@x"
+        return made
+
+    def handle(connection):
+        while request := connection.read():
+            message_id, tag, content = request
+            if tag != 0x63:
+                return
+            if b"subschemaSubentry" in content:
+                found = [entry("", subschemaSubentry=[b"cn=s"])]
+            elif b"attributeTypes" in content:
+                found = [entry("cn=s", attributeTypes=[type_of_mail])]
+            else:
+                found = [of(key) for key in re.findall(rb"k\d+@example\.com", content)]
+            connection.send(
+                *(message(message_id, e) for e in found), message(message_id, result(0x65))
+            )
+
+    keys = [f"k{n}@example.com" for n in range(40)]
+    told = []
+    with FakeServer(handle) as server:
+        parameters = {"query_filter": "(mail=%s)"} | ROUTING
+        with contextlib.closing(opened(tmp_path, server.uri, **parameters)) as lookup:
+            single = [(key, lookup.get(key)) for key in keys]
+        with contextlib.closing(opened(tmp_path, server.uri, **parameters)) as lookup:
+            assert list(lookup_many(lookup, keys, say=told.append)) == single
+    assert "one search for" in told[0]
+    assert dict(single)["k7@example.com"] == {
+        "twice": Found("1@x,1@x"), "NUL in a name": NotFound(), "malformed": NotFound()
+    }[odd]  # fmt: skip
+    assert dict(single)["k8@example.com"] == Found("1@x")

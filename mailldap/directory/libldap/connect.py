@@ -43,7 +43,7 @@ def open_channel(
                 sock.close()
                 reasons.append(f"{uri}: {error}")
                 continue
-        return Channel(sock, patient=True), uri
+        return Channel(sock, libldap=True), uri
     raise api_error(SERVER_DOWN, "; ".join(reasons))
 
 
