@@ -18,7 +18,7 @@ from mailldap.ldap.ldif import format_change, format_entry
 from mailldap.model.recipient import MailRecipient
 from mailldap.postfix.main_cf import MainCf
 from mailldap.provision import aliases, recipients, routing
-from mailldap.provision.bulk import ImportReport, import_ldif
+from mailldap.provision.bulk import ImportOptions, ImportReport, Refused, import_ldif
 from mailldap.provision.journal import DryRun, Recorder
 from mailldap.provision.result import Result
 from mailldap.simulate.generated import generated_postfix
@@ -222,14 +222,17 @@ class MailDirectory:
         *,
         go_on: bool = False,
         progress: Callable[[ImportReport, int], None] | None = None,
+        on_refused: Callable[[Refused], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> ImportReport:
         """Bring the entries and changes of *stream* in; see provision.bulk.import_ldif.
 
-        *name* stands for the file in messages. Refusals and faults are in the report; raises
-        CouldNotAsk when the directory went away, and the same call then finishes the rest.
+        *name* stands for the file in messages; the rest as in provision.bulk.ImportOptions.
+        Refusals and faults are in the report; raises CouldNotAsk when the directory went away,
+        and the same call then finishes the rest.
         """
         writer = self._journal or self.directory
-        return import_ldif(writer, stream, name, go_on=go_on, progress=progress)
+        return import_ldif(writer, stream, name, ImportOptions(go_on, progress, on_refused, stop))
 
     def resolve(self, address: str) -> Resolution:
         """Return where mail for *address* goes: alias expansion, then routing of each result.

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self, TextIO, cast
 
 import typer
 
 from mailldap.cli.run import Run, leave, run_of
 from mailldap.cli.stdio import say, warn
-from mailldap.errors import BadData, ConfigError, UsageError
+from mailldap.errors import BadData, ConfigError, CouldNotAsk, UsageError
 
 if TYPE_CHECKING:
     from mailldap.client import MailDirectory
-    from mailldap.provision.bulk import ImportReport
+    from mailldap.provision.bulk import ImportReport, Refused
+
+_INTERRUPTED = 130  # as for every other command, see mailldap.cli
 
 importing = typer.Typer(no_args_is_help=True, help="Bring entries and changes in, in bulk.")
 exporting = typer.Typer(no_args_is_help=True, help="Bring entries out, in bulk.")
@@ -74,92 +78,188 @@ def import_ldif(
     run = run_of(ctx)
     if not run.options.dry_run:
         run.no_ldif()
-    with _input(file) as (stream, name), _rejects(rejects) as kept, run.connect() as mail:
-        with _progress(run, stream) as progress:
-            work = _Import(run, mail, name, progress)
-            try:
-                report = mail.import_ldif(stream, name, go_on=go_on, progress=work.update)
-            finally:
-                work.keep_refused(kept)
-        work.finish(report)
-    leave(work.status(report))
+    with (
+        _Interruption() as interruption,
+        _input(file, interruption) as (stream, name),
+        _rejects(rejects) as kept,
+        run.connect() as mail,
+    ):
+        work = _Import(run, mail, name, kept)
+        try:
+            with _progress(run, stream) as work.show:
+                work.report = mail.import_ldif(
+                    stream,
+                    name,
+                    go_on=go_on,
+                    progress=work.update,
+                    on_refused=work.refuse,
+                    stop=interruption.asked,
+                )
+        except KeyboardInterrupt:
+            work.report.stopped = True
+        except CouldNotAsk:
+            work.tell_so_far()
+            raise
+        work.finish(interrupted=bool(interruption))
+    leave(_INTERRUPTED if interruption else work.status())
+
+
+class _Interruption:
+    """Ctrl-C during an import: what the directory is at work on is waited for.
+
+    While a pipe is waited for, and at the second time, it ends the import where it stands.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        #: Whether a read is under way that may take for ever.
+        self.reading = False
+        self._before: Any = None
+
+    def __bool__(self) -> bool:
+        return self._asked
+
+    def asked(self) -> bool:
+        """Return whether somebody pressed Ctrl-C."""
+        return self._asked
+
+    def _note(self, *_: object) -> None:
+        at_once = self._asked or self.reading
+        self._asked = True
+        if at_once:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        self._before = signal.getsignal(signal.SIGINT)
+        if self._before is not signal.SIG_IGN:  # as nohup and shells do for the background
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+
+class _Pipe(io.RawIOBase):
+    """A stream that can be read once, and left while it is waited for."""
+
+    def __init__(self, stream: BinaryIO, interruption: _Interruption) -> None:
+        self._stream = stream
+        self._interruption = interruption
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to *size* bytes, none at the end. Raises KeyboardInterrupt."""
+        self._interruption.reading = True
+        try:
+            if self._interruption:
+                raise KeyboardInterrupt
+            return self._stream.read(size)
+        finally:
+            self._interruption.reading = False
 
 
 class _Import:
     """What is told about an import, while it runs and at its end."""
 
-    def __init__(
-        self, run: Run, mail: MailDirectory, name: str, progress: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, run: Run, mail: MailDirectory, name: str, kept: TextIO | None) -> None:
+        from mailldap.provision.bulk import ImportReport
+
         self._run = run
         self._mail = mail
         self._name = name
-        self._progress = progress
-        self._seen: ImportReport | None = None
+        self._kept = kept
+        self.show: Callable[[int, int], None] = _nothing
+        self.report = ImportReport()
         self._planned: list[str] = []
+        self._refused: list[Any] = []
+        self._worst = 0
+
+    @property
+    def _for_people(self) -> bool:
+        return self._run.options.output in {"text", "ldif"}
 
     def update(self, report: ImportReport, size: int) -> None:
         """Take note of one batch."""
-        self._seen = report
-        self._progress(report.done + report.already + len(report.refused), size)
+        self.report = report
+        self.show(report.done + report.already + report.refusals, size)
         if self._run.options.dry_run:
             planned = self._mail.changes_ldif()
-            if self._run.options.output in {"text", "ldif"}:
+            if self._for_people:
                 self._run.write(planned)
             else:
                 self._planned.append(planned)
 
-    def keep_refused(self, stream: TextIO | None) -> None:
-        """Write what was refused so far as LDIF, each record below the reason."""
-        if stream is None or self._seen is None:
-            return
+    def refuse(self, refused: Refused) -> None:
+        """Tell of one refused record, and keep it as LDIF below the reason if asked to."""
         from mailldap.ldap.ldif import format_change, format_comment
+        from mailldap.output.jsonform import refused_form
 
-        for refused in self._seen.refused:
-            reason = f"{self._name}:{refused.line}: {refused.error.message}"
-            stream.write(format_comment(reason) + format_change(refused.change))
+        error = refused.error
+        self._worst = self._worst or error.exit_status
+        place = f"{self._name}:{refused.line}"
+        if self._kept is not None:
+            reason = f"{place}: {error.message}"
+            self._kept.write(format_comment(reason) + format_change(refused.change))
+        if self._for_people:
+            warn(f"{place}: {refused.change.dn}: {error.message}")
+        else:
+            self._refused.append(refused_form(refused))
 
-    def finish(self, report: ImportReport) -> None:
-        """Print what was done, and on stderr each fault and refusal with its place."""
+    def finish(self, *, interrupted: bool) -> None:
+        """Print what was done, and each fault on stderr with its place."""
         from mailldap.output.jsonform import import_form
 
-        run = self._run
-        form = import_form(self._name, report)
-        if run.options.output not in {"text", "ldif"}:
+        run, report = self._run, self.report
+        if not self._for_people:
+            form = import_form(self._name, report, self._refused)
             if run.options.dry_run:
                 form |= {"dry_run": True, "ldif": "".join(self._planned)}
             run.emit(form, "")
             return
         for fault in report.faults:
             run.complain(fault)
-        for refused in report.refused:
-            warn(f"{self._name}:{refused.line}: {refused.change.dn}: {refused.error.message}")
-        counts = f"{report.done} imported, {report.already} there already"
-        if report.refused:
-            counts += f", {len(report.refused)} refused"
-        if report.faults:
-            counts += f", {len(report.faults)} faulty"
         if run.options.dry_run:
-            say(f"with -n nothing was written: {counts}\n")
+            say(f"with -n nothing was written: {self._counts()}\n")
         else:
-            run.write(f"{counts}\n")
-        if report.stopped:
+            run.write(f"{self._counts()}\n")
+        if interrupted:
+            warn("interrupted; the same command finishes the rest")
+        elif report.stopped:
             warn("stopped there; --continue goes on past such records")
 
-    def status(self, report: ImportReport) -> int:
-        """Return the exit status."""
+    def tell_so_far(self) -> None:
+        """Say what was done before the directory went away."""
+        if self._for_people:
+            say(f"until then {self._counts()}; the same command finishes the rest\n")
+
+    def _counts(self) -> str:
+        report = self.report
+        counts = f"{report.done} imported, {report.already} there already"
+        if report.refusals:
+            counts += f", {report.refusals} refused"
         if report.faults:
-            return report.faults[0].exit_status
-        return report.refused[0].error.exit_status if report.refused else 0
+            counts += f", {len(report.faults)} faulty"
+        return counts
+
+    def status(self) -> int:
+        """Return the exit status."""
+        return self.report.faults[0].exit_status if self.report.faults else self._worst
+
+
+def _nothing(_records: int, _size: int) -> None:
+    pass
 
 
 @contextmanager
-def _input(file: str) -> Iterator[tuple[BinaryIO, str]]:
+def _input(file: str, interruption: _Interruption) -> Iterator[tuple[BinaryIO, str]]:
     """Open FILE, or stdin for ``-``; with its name for messages."""
     if file == "-":
         if sys.stdin is None:
             raise UsageError("there is no stdin to read")
-        yield sys.stdin.buffer, "stdin"
+        yield _readable(sys.stdin.buffer, interruption), "stdin"
         return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115  closed below, without this try
@@ -168,7 +268,11 @@ def _input(file: str) -> Iterator[tuple[BinaryIO, str]]:
     except ValueError as error:  # a NUL
         raise BadData(f"{file}: no such file") from error
     with stream:
-        yield stream, file
+        yield _readable(stream, interruption), file
+
+
+def _readable(stream: BinaryIO, interruption: _Interruption) -> BinaryIO:
+    return stream if stream.seekable() else cast("BinaryIO", _Pipe(stream, interruption))
 
 
 @contextmanager
@@ -189,7 +293,7 @@ def _rejects(path: Path | None) -> Iterator[TextIO | None]:
 def _progress(run: Run, stream: BinaryIO) -> Iterator[Callable[[int, int], None]]:
     """Show a bar while a person looks on; elsewhere nothing."""
     if sys.stderr is None or not sys.stderr.isatty() or run.options.dry_run:
-        yield lambda _records, _size: None
+        yield _nothing
         return
     from mailldap.output.progress import ProgressBar
 

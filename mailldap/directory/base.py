@@ -8,7 +8,7 @@ of :mod:`mailldap.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -169,11 +169,18 @@ class Transactional(Protocol):
 class BulkWriter(Protocol):
     """A directory that takes many changes quicker than one after the other."""
 
-    def apply_batch(self, changes: Sequence[Change]) -> list[MailldapError | None]:
+    def apply_batch(
+        self,
+        changes: Sequence[Change],
+        *,
+        meanwhile: Callable[[], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[MailldapError | None]:
         """Make the changes in their order; return for each one tried None, or why it was refused.
 
-        After a refusal no more are begun: the list is then shorter than *changes*. Raises
-        CouldNotAsk when the directory went away; nobody knows then what was made.
+        After a refusal, or when *stop* says so, no more are begun: the list is then shorter than
+        *changes*. *meanwhile* may be called while the server is at work; it must not raise.
+        Raises CouldNotAsk when the directory went away; nobody knows then what was made.
         """
         ...
 

@@ -64,29 +64,38 @@ def attributes_of(change: Change) -> set[str]:
     return set()
 
 
+def refused(results: Sequence[Result]) -> bool:
+    """Return whether one of *results* is no success."""
+    return any(result.code for result in results)
+
+
 def make_batch(
     channel: Channel,
     changes: Sequence[Change],
     deadline: Callable[[], float],
     *,
     transactions: bool,
+    meanwhile: Callable[[], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> list[Result]:
     """Make *changes* until one is refused; return the result of each one tried, in order.
 
     With *transactions* those before the refused one are then made in a transaction of their own.
-    Changes that depend on each other are made one by one. Raises ApiError.
+    Changes that depend on each other are made one by one. *meanwhile* is called, and must not
+    raise, while the server works on a transaction; *stop* is asked between other changes, and
+    ends them. Raises ApiError.
     """
     operations = [wire.change(change) for change in changes]
     apart = independent(changes)
     window = WINDOW if apart else 1
     if transactions and apart and len(changes) > 1:
-        outcome = run_transaction(channel, operations, deadline, window=window)
+        outcome = run_transaction(channel, operations, deadline, window=window, meanwhile=meanwhile)
         if not outcome.result.code:
             return [outcome.result] * len(changes)
         if outcome.failed == 0:
             return [outcome.result]
         if outcome.failed:
             before = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
-            return before if before[-1].code else [*before, outcome.result]
+            return before if refused(before) else [*before, outcome.result]
         # The server does not tell which one it was: one after the other shows it.
-    return stream(channel, operations, deadline, window)[0]
+    return stream(channel, operations, deadline, window, stop=stop)[0]

@@ -17,6 +17,11 @@ from mailldap.directory.wire import Control
 from mailldap.ldap.entry import Entry
 
 _T = TypeVar("_T")
+#: What a server says nearly always: success, and nothing more (RFC 4511 §4.1.9).
+_DONE = Result(0)
+_SUCCESS = bytes.fromhex("0a010004000400")
+#: Bytes that leave in one piece, unless a single request has more.
+_ENOUGH = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,33 +150,49 @@ def stream(
     deadline: Callable[[], float | None],
     window: int,
     controls: Sequence[Control] = (),
+    stop: Callable[[], bool] | None = None,
 ) -> tuple[list[Result], list[int]]:
     """Send update requests, *window* of them unanswered; return results and message ids in order.
 
-    Nothing is sent after a refusal came in; what is under way then is waited for. *deadline* is
-    asked at each wait. Raises ApiError, after which nobody knows.
+    Nothing is sent after a refusal came in, or once *stop* says so; what is under way then is
+    waited for. *deadline* is asked at each wait. Raises ApiError, after which nobody knows.
     """
+    suffix = wire.encode_controls(controls)
     ids: list[int] = []
     waiting: dict[int, int] = {}
     results: dict[int, Result] = {}
-    refused = False
-    following = iter(enumerate(operations))
+    ended = False
     while True:
-        while not refused and len(waiting) < window:
-            index, operation = next(following, (-1, b""))
-            if index < 0:
-                break
-            ids.append(channel.send(operation, deadline(), controls))
-            waiting[ids[-1]] = index
+        # Filled up by halves, so that many requests leave in one piece.
+        if not ended and len(waiting) <= window // 2 and len(ids) < len(operations):
+            ended = stop is not None and stop()
+            pieces: list[bytes] = []
+            size = 0
+            while (
+                not ended
+                and len(waiting) < window
+                and len(ids) < len(operations)
+                and size < _ENOUGH
+            ):
+                message_id = channel.new_id()
+                waiting[message_id] = len(ids)
+                pieces.append(wire.frame(message_id, operations[len(ids)], suffix))
+                size += len(pieces[-1])
+                ids.append(message_id)
+            channel.send_bytes(b"".join(pieces), deadline())
         if not waiting:
             return [results[index] for index in range(len(results))], ids
-        reply = channel.receive(deadline())
-        place = waiting.pop(reply.id, None)
-        if place is None:
-            channel.check_unsolicited(reply)
-            continue
-        results[place] = channel.parse(reply)
-        refused = refused or results[place].code != 0
+        buffer, frames = channel.receive_all(deadline())
+        for message_id, tag, start, stop_at, _end in frames:
+            place = waiting.pop(message_id, None)
+            reply = Message(message_id, tag, buffer, start, stop_at)
+            if place is None:
+                channel.check_unsolicited(reply)
+            elif buffer[start:stop_at] == _SUCCESS:
+                results[place] = _DONE
+            else:
+                results[place] = channel.parse(reply)
+                ended = ended or results[place].code != 0
 
 
 def run_transaction(
@@ -180,12 +201,14 @@ def run_transaction(
     deadline: Callable[[], float | None],
     *,
     window: int = 1,
+    meanwhile: Callable[[], None] | None = None,
 ) -> TransactionOutcome:
     """Do the update requests as one (RFC 5805): all of them, or none.
 
     With a *window* of 1 they are made in this order: servers work on several requests of one
     connection at a time. The answer to the end request decides. ``failed`` is an index into
-    *operations*. Raises ApiError, after which nobody knows.
+    *operations*. *meanwhile* is called, and must not raise, while the server makes the changes.
+    Raises ApiError, after which nobody knows.
     """
     started = channel.call(wire.extended(wire.TXN_START), deadline())
     if started.code:
@@ -197,7 +220,10 @@ def run_transaction(
         if queued.code:
             channel.call(wire.txn_end(identifier, commit=False), deadline())
             return TransactionOutcome(queued, index)
-    ended = channel.call(wire.txn_end(identifier), deadline())
+    message_id = channel.send(wire.txn_end(identifier), deadline())
+    if meanwhile is not None:
+        meanwhile()
+    ended = channel.result(message_id, deadline())
     culprit = txn_culprit(channel, ended) if ended.code else None
     return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
 

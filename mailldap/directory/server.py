@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
-from mailldap.directory.bulk_write import attributes_of, first_use, make_batch
+from mailldap.directory.bulk_write import attributes_of, first_use, make_batch, refused
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import Answer, run_search, run_transaction
 from mailldap.directory.paging import PagedSearch
@@ -344,10 +344,16 @@ class LdapServer:
         except ReferralReceived as error:
             self._follow(error, lambda provider: provider.apply_together(changes))
 
-    def apply_batch(self, changes: Sequence[Change]) -> list[MailldapError | None]:
+    def apply_batch(
+        self,
+        changes: Sequence[Change],
+        *,
+        meanwhile: Callable[[], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[MailldapError | None]:
         """Make the changes until one is refused; see BulkWriter.apply_batch."""
         if self._provider_in_use is not None:
-            return self._provider_in_use.apply_batch(changes)
+            return self._provider_in_use.apply_batch(changes, meanwhile=meanwhile, stop=stop)
         transactions = self.has_transactions
         alone = first_use(changes, self._attributes_used) if transactions else 0
 
@@ -357,16 +363,22 @@ class LdapServer:
             for change, result in zip(changes, results, strict=False):
                 if not result.code:
                     self._attributes_used |= attributes_of(change)
-            if results and results[-1].code:
+            if refused(results):
                 return results
-            rest = changes[alone:]
-            return results + make_batch(channel, rest, self._deadline, transactions=transactions)
+            return results + make_batch(
+                channel,
+                changes[alone:],
+                self._deadline,
+                transactions=transactions,
+                meanwhile=meanwhile,
+                stop=stop,
+            )
 
         results = self._ask(make, repeat=False)
         outcomes = [from_result(r.code, r.text, r.referral) if r.code else None for r in results]
         if outcomes and isinstance(outcomes[0], ReferralReceived):
             self._follow(outcomes[0], LdapServer.connect)
-            return self.apply_batch(changes)
+            return self.apply_batch(changes, meanwhile=meanwhile, stop=stop)
         return outcomes
 
     def _apply_together(self, changes: Sequence[Change]) -> None:

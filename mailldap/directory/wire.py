@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import assert_never
 
 from mailldap.directory import ber
@@ -71,10 +72,17 @@ class Control:
 
 def message(message_id: int, operation: bytes, controls: Sequence[Control] = ()) -> bytes:
     """Return the LDAPMessage that carries *operation*."""
-    content = ber.integer(message_id) + operation
-    if controls:
-        content += ber.tlv(0xA0, b"".join(map(_control, controls)))
-    return ber.tlv(ber.SEQUENCE, content)
+    return frame(message_id, operation, encode_controls(controls))
+
+
+def frame(message_id: int, operation: bytes, controls: bytes) -> bytes:
+    """Return the LDAPMessage of parts that are encoded already."""
+    return ber.tlv(ber.SEQUENCE, ber.integer(message_id) + operation + controls)
+
+
+def encode_controls(controls: Sequence[Control]) -> bytes:
+    """Return the controls of a message (§4.1.11), empty where there are none."""
+    return ber.tlv(0xA0, b"".join(map(_control, controls))) if controls else b""
 
 
 def _control(control: Control) -> bytes:
@@ -225,8 +233,24 @@ def add(entry: Entry) -> bytes:
 
 
 def _attribute(name: str, values: Iterable[bytes]) -> bytes:
-    encoded = b"".join([ber.tlv(ber.OCTET_STRING, value) for value in values])
-    return ber.tlv(ber.SEQUENCE, ber.text(name) + ber.tlv(ber.SET, encoded))
+    """Return a PartialAttribute (§4.1.7); short values written out: it runs often in an import."""
+    encoded = b"".join(
+        [
+            _SHORT[len(value)] + value if len(value) < 0x80 else ber.tlv(ber.OCTET_STRING, value)
+            for value in values
+        ]
+    )
+    content = _attribute_name(name) + ber.tlv(ber.SET, encoded)
+    return ber.tlv(ber.SEQUENCE, content)
+
+
+#: How a value of that many bytes begins.
+_SHORT = [bytes((ber.OCTET_STRING, length)) for length in range(0x80)]
+
+
+@lru_cache(maxsize=256)
+def _attribute_name(name: str) -> bytes:
+    return ber.text(name)
 
 
 def _mod(mod: Mod) -> bytes:

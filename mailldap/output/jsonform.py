@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mailldap.errors import AddressTaken, ConfigError, LdapRefusal, LdifError, MailldapError
@@ -14,7 +14,7 @@ from mailldap.output.escape import json_safe
 if TYPE_CHECKING:  # a short command has only what it prints
     from mailldap.audit.finding import Finding
     from mailldap.ldap.entry import Entry
-    from mailldap.provision.bulk import ImportReport
+    from mailldap.provision.bulk import ImportReport, Refused
     from mailldap.provision.result import Result
     from mailldap.simulate.result import Resolution, SenderList, SenderOwners, SenderVerdict
     from mailldap.tables.base import Answer, Probe
@@ -105,20 +105,26 @@ def results_form(results: Iterable[Result]) -> Form:
     }
 
 
-def import_form(name: str, report: ImportReport) -> Form:
-    """Return what an import did; *name* is the file's. ``line`` is where a record begins."""
+def import_form(name: str, report: ImportReport, refused: Sequence[Form]) -> Form:
+    """Return what an import did; *name* is the file's, *refused* made by :func:`refused_form`."""
     return {
         "version": VERSION,
         "file": name,
         "complete": report.complete,
         "done": report.done,
         "already": report.already,
-        "refused": [
-            {"line": r.line, "dn": r.change.dn, **error_form(r.error)["error"]}
-            for r in report.refused
-        ],
+        "refused": refused,
         "faults": [error_form(fault)["error"] for fault in report.faults],
         "stopped": report.stopped,
+    }
+
+
+def refused_form(refused: Refused) -> Form:
+    """Return a record that the directory refused; ``line`` is where it begins."""
+    return {
+        "line": refused.line,
+        "dn": refused.change.dn,
+        **error_form(refused.error)["error"],
     }
 
 

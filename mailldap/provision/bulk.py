@@ -22,9 +22,9 @@ from mailldap.ldap.ldif import Record, read_ldif
 from mailldap.provision.find import fold
 from mailldap.provision.ownership import exclusive
 
-#: Changes that are sent together. Below 500 the cost of a transaction shows, above 2,000 a server
+#: Changes that are sent together. Below 1,000 the cost of a transaction shows, above 2,000 a server
 #: holds much in memory for nothing.
-BATCH = 1000
+BATCH = 2000
 #: Refusals in one batch after which the rest of it is sent one by one.
 _PATIENCE = 8
 
@@ -40,81 +40,123 @@ class Refused:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did. ``faults`` are records that were no LDIF, ``refused`` those refused."""
+    """What an import did. ``faults`` are records that were no LDIF, ``refused`` those refused.
+
+    ``refused`` is empty where the caller has each one handed over; ``refusals`` counts them.
+    """
 
     done: int = 0
     already: int = 0
+    refusals: int = 0
     refused: list[Refused] = field(default_factory=list)
     faults: list[LdifError] = field(default_factory=list)
-    #: Whether the import ended at the first refusal instead of at the end of the file.
+    #: Whether the import ended before the end of the file: at a refusal, a fault, or as asked.
     stopped: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether the directory now has everything that the file says."""
-        return not (self.refused or self.faults or self.stopped)
+        return not (self.refusals or self.faults or self.stopped)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to import, and who is told.
+
+    *go_on*: past faults and refusals. *progress* is called after each batch with the report so
+    far and the bytes read. *on_refused* gets each refused record instead of ``report.refused``,
+    so that memory does not grow with them. *stop* is asked now and then; when it says yes, what is
+    under way is waited for, and the import ends.
+    """
+
+    go_on: bool = False
+    progress: Callable[[ImportReport, int], None] | None = None
+    on_refused: Callable[[Refused], None] | None = None
+    stop: Callable[[], bool] | None = None
+
+
+DEFAULTS = ImportOptions()
 
 
 def import_ldif(
-    writer: Writer,
-    stream: BinaryIO,
-    name: str,
-    *,
-    go_on: bool = False,
-    progress: Callable[[ImportReport, int], None] | None = None,
+    writer: Writer, stream: BinaryIO, name: str, options: ImportOptions = DEFAULTS
 ) -> ImportReport:
     """Bring the records of *stream* (*name* in messages) into the directory, in their order.
 
     A file that can be read twice is looked through first, and with a fault anywhere nothing is
-    written unless *go_on*; a pipe is read once, up to its first fault. *go_on* also goes past
-    what the directory refuses. *progress* is called after each batch with the report so far and
-    the bytes read. Memory is that of one batch.
+    written unless told to go on; a pipe is read once, up to its first fault. Memory is that of
+    two batches.
 
     Raises CouldNotAsk when the directory went away; the same call finishes the rest. Refusals
     and faults are in the report, not raised. Source: RFC 2849.
     """
     report = ImportReport()
-    if stream.seekable():
+    ahead = stream.seekable()
+    if ahead:
         start = stream.tell()
         for _ in read_ldif(stream, name, on_error=report.faults.append):
-            pass
-        if report.faults and not go_on:
+            if options.stop and options.stop():
+                report.stopped = True
+                return report
+        if report.faults and not options.go_on:
             return report
         stream.seek(start)
-    counted = _Counted(stream)
     faults: list[LdifError] = []
-    records = read_ldif(counted, name, on_error=faults.append)
+    batches = _Batches(stream, name, faults, go_on=options.go_on)
     with exclusive(writer):
         while not report.stopped:
-            batch = list(islice(_until_fault(records, faults, go_on=go_on), BATCH))
+            batch = batches.take()
             if batch:
-                _apply(writer, batch, report, go_on=go_on)
-            if progress:
-                progress(report, counted.bytes)
+                # A pipe may be slow: what is made must be told before it is read again.
+                meanwhile = batches.read if ahead and len(batch) == BATCH else None
+                _Work(writer, report, options, meanwhile).apply(batch)
+            if options.progress:
+                options.progress(report, batches.bytes)
             if len(batch) < BATCH:
                 break
+            report.stopped = report.stopped or (options.stop is not None and options.stop())
     if faults and not report.faults:
         report.faults = faults
-    report.stopped = report.stopped or (bool(faults) and not go_on)
+    report.stopped = report.stopped or (bool(faults) and not options.go_on)
     return report
 
 
-class _Counted:
-    """A stream that knows how much of it was read."""
+class _Batches:
+    """The changes of a stream in batches, of which the next one may be read ahead."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(
+        self, stream: BinaryIO, name: str, faults: list[LdifError], *, go_on: bool
+    ) -> None:
         self._stream = stream
+        records = read_ldif(self._pieces(), name, on_error=faults.append)
+        self._changes = _until_fault(records, faults, go_on=go_on)
+        self._ahead: list[tuple[int, Change]] | None = None
+        self._failure: Exception | None = None
+        #: How much of the stream the batches taken so far go through.
         self.bytes = 0
+        self._read = 0
 
-    def __iter__(self) -> _Counted:
-        return self
+    def _pieces(self) -> Iterator[bytes]:
+        while piece := self._stream.read(1 << 16):
+            self._read += len(piece)
+            yield piece
 
-    def __next__(self) -> bytes:
-        piece = self._stream.read(1 << 16)
-        if not piece:
-            raise StopIteration
-        self.bytes += len(piece)
-        return piece
+    def read(self) -> None:
+        """Read the next batch; what goes wrong is raised when it is taken."""
+        if self._ahead is None and self._failure is None:
+            try:
+                self._ahead = list(islice(self._changes, BATCH))
+            except Exception as error:  # noqa: BLE001  raised by take
+                self._failure = error
+
+    def take(self) -> list[tuple[int, Change]]:
+        """Return the next batch, shorter than BATCH only at the end."""
+        self.read()
+        if self._failure is not None:
+            raise self._failure
+        batch, self._ahead = self._ahead or [], None
+        self.bytes = self._read
+        return batch
 
 
 def _until_fault(
@@ -128,48 +170,73 @@ def _until_fault(
         yield record.line, Add(content) if isinstance(content, Entry) else content
 
 
-def _apply(
-    writer: Writer, batch: Sequence[tuple[int, Change]], report: ImportReport, *, go_on: bool
-) -> None:
-    """Make the changes of one batch and enter them into the report."""
-    pending = deque(batch)
-    refusals = 0
-    looked = False
-    while pending:
-        # After some refusals a batch is no gain: each one makes the server do the rest again.
-        size = len(pending) if refusals < _PATIENCE else 1
-        outcomes = _apply_some(writer, [change for _, change in islice(pending, size)])
-        for error in outcomes:
-            line, change = pending.popleft()
-            if error is None:
-                report.done += 1
-            elif is_so(writer, change):
-                report.already += 1
-            else:
-                refusals += 1
-                report.refused.append(Refused(line, change, error))
-        if report.refused and not go_on:
-            report.stopped = True
-            return
-        if not looked and any(isinstance(error, EntryExists) for error in outcomes):
-            looked = True  # a second run: most of the batch may be there
-            kept = deque(item for item in pending if not is_so(writer, item[1]))
-            report.already += len(pending) - len(kept)
-            pending = kept
+class _Work:
+    """The making of one batch, which is entered into the report."""
 
+    def __init__(
+        self,
+        writer: Writer,
+        report: ImportReport,
+        options: ImportOptions,
+        meanwhile: Callable[[], None] | None,
+    ) -> None:
+        self._writer = writer
+        self._report = report
+        self._options = options
+        self._meanwhile = meanwhile
 
-def _apply_some(writer: Writer, changes: Sequence[Change]) -> list[MailldapError | None]:
-    """Make *changes* up to the first refusal; see BulkWriter.apply_batch."""
-    if isinstance(writer, BulkWriter) and len(changes) > 1:
-        return writer.apply_batch(changes)
-    outcomes: list[MailldapError | None] = []
-    for change in changes:
-        try:
-            writer.apply(change)
-        except LdapRefusal as refusal:
-            return [*outcomes, refusal]
-        outcomes.append(None)
-    return outcomes
+    def apply(self, batch: Sequence[tuple[int, Change]]) -> None:
+        """Make the changes of *batch*."""
+        pending = deque(batch)
+        refusals = 0
+        looked = False
+        report = self._report
+        stop = self._options.stop
+        while pending and not (stop and stop()):
+            # After some refusals a batch is no gain: each one makes the server do the rest again.
+            size = len(pending) if refusals < _PATIENCE else 1
+            outcomes = self._some([change for _, change in islice(pending, size)])
+            for error in outcomes:
+                line, change = pending.popleft()
+                if error is None:
+                    report.done += 1
+                elif is_so(self._writer, change):
+                    report.already += 1
+                else:
+                    refusals += 1
+                    self._refuse(Refused(line, change, error))
+            if refusals and not self._options.go_on:
+                break
+            if not looked and any(isinstance(error, EntryExists) for error in outcomes):
+                looked = True  # a second run: most of the batch may be there
+                kept = deque(item for item in pending if not is_so(self._writer, item[1]))
+                report.already += len(pending) - len(kept)
+                pending = kept
+        report.stopped = bool(pending) or (refusals > 0 and not self._options.go_on)
+
+    def _refuse(self, refused: Refused) -> None:
+        self._report.refusals += 1
+        if self._options.on_refused:
+            self._options.on_refused(refused)
+        else:
+            self._report.refused.append(refused)
+
+    def _some(self, changes: Sequence[Change]) -> list[MailldapError | None]:
+        """Make *changes* up to the first refusal; see BulkWriter.apply_batch."""
+        if isinstance(self._writer, BulkWriter) and len(changes) > 1:
+            return self._writer.apply_batch(
+                changes, meanwhile=self._meanwhile, stop=self._options.stop
+            )
+        outcomes: list[MailldapError | None] = []
+        for change in changes:
+            if outcomes and self._options.stop and self._options.stop():
+                break
+            try:
+                self._writer.apply(change)
+            except LdapRefusal as refusal:
+                return [*outcomes, refusal]
+            outcomes.append(None)
+        return outcomes
 
 
 def is_so(reader: Reader, change: Change) -> bool:

@@ -1,6 +1,7 @@
 """Import: everything the file says, or a report of what is missing; a second run finishes."""
 
 import io
+import itertools
 
 import pytest
 
@@ -10,7 +11,7 @@ from mailldap.errors import CouldNotAsk
 from mailldap.ldap.change import Add, Delete, Rename
 from mailldap.ldap.entry import Entry
 from mailldap.provision import bulk
-from mailldap.provision.bulk import BATCH, import_ldif
+from mailldap.provision.bulk import BATCH, ImportOptions, import_ldif
 from mailldap.provision.find import recipients
 
 PEOPLE = "ou=People,dc=example,dc=com"
@@ -31,7 +32,7 @@ def record(uid: str, **more: str) -> str:
 
 
 def run(writer, text: str, **options):
-    return import_ldif(writer, io.BytesIO(text.encode()), "x.ldif", **options)
+    return import_ldif(writer, io.BytesIO(text.encode()), "x.ldif", ImportOptions(**options))
 
 
 @pytest.fixture
@@ -165,6 +166,34 @@ def test_killed_at_any_moment_a_second_run_finishes(target, monkeypatch) -> None
     assert report.complete
     assert report.done + report.already == 35
     assert count(target) == 35
+
+
+def test_asked_to_stop_it_counts_what_was_made(target) -> None:
+    text = "".join(record(f"u{n}") for n in range(BATCH + 500))
+    made = stops = 0
+    # While the file is looked through, between batches, and among changes that wait for their
+    # answers, wherever the question is put for that time.
+    for times in (100, *range(BATCH + 500, BATCH + 2000, 6)):
+        asked = itertools.count()
+        report = run(target, text, stop=lambda n=times, asked=asked: next(asked) >= n)
+        made += report.done
+        if not report.stopped:
+            break
+        stops += 1
+        assert not report.complete
+        assert made == count(target)
+    assert stops > 1
+    assert report.complete
+    assert made == count(target) == BATCH + 500
+
+
+def test_refused_records_can_be_handed_over(target) -> None:
+    text = "".join(record(f"u{n}", **({"nonsense": "x"} if n % 3 else {})) for n in range(30))
+    told = []
+    report = run(target, text, go_on=True, on_refused=told.append)
+    assert (report.done, report.refusals, report.refused) == (10, 20, [])
+    assert [text.split("\n")[r.line - 1] for r in told] == [f"dn: {r.change.dn}" for r in told]
+    assert len(told) == 20
 
 
 def test_changes_that_depend_on_each_other_are_told_apart() -> None:
