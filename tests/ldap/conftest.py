@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def libldap(lab) -> Callable[[str, list[str]], list[str]]:
-    """A function: kind ("filter", "dn") and texts in, libldap's answers out; see libldap.py."""
+    """A function: kind ("filter", "dn", "ldif") and texts in, libldap's answers out; see libldap.py."""
     program = Path(__file__).with_name("libldap.py").read_text()
 
     def ask(kind: str, texts: list[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Runs where libldap is: what it makes of the texts on stdin (hex, one a line).
 
 Its argument is what they are: "filter" prints the BER in hex, "dn" the DN as libldap spells it, in
-hex, or "not UTF-8" where it has read what it does not write; both print "bad" for what libldap
-refuses.
+hex, or "not UTF-8" where it has read what it does not write, "ldif" the value of an LDIF line in hex;
+all print "bad" for what libldap refuses.
 """
 
 import ctypes
@@ -47,6 +47,13 @@ def spelled_dn(text: bytes) -> str:
     return (out.value or b"").hex()
 
 
-answer = {"filter": filter_ber, "dn": spelled_dn}[sys.argv[1]]
+def ldif_value(line: bytes) -> str:
+    name, value = Berval(), Berval()
+    if ldap.ldif_parse_line2(line, ctypes.byref(name), ctypes.byref(value), None):
+        return "bad"
+    return value.value[: value.length].hex()
+
+
+answer = {"filter": filter_ber, "dn": spelled_dn, "ldif": ldif_value}[sys.argv[1]]
 for line in sys.stdin:
     print(answer(bytes.fromhex(line)))

@@ -1,6 +1,7 @@
 """The lines of an LDIF record: unfolded, without comments, values decoded (RFC 2849).
 
-Valid UTF-8 may stand unencoded in a value, as the OpenLDAP tools allow.
+As the OpenLDAP tools allow, valid UTF-8 may stand unencoded in a value, and after a space a value may
+begin with a colon or ``<``.
 """
 
 from __future__ import annotations
@@ -153,9 +154,6 @@ def _value(number: int, name: str, rest: bytes) -> bytes:
         )
     value = rest.lstrip(b" ")
     in_base64 = f"write it in base64, after '{name}::'"
-    if value.startswith((b":", b"<")):
-        first = value[:1].decode()
-        raise Fault(number, f"the value of {name} starts with '{first}'", in_base64)
     for byte, called in ((b"\0", "a NUL byte"), (b"\r", "a carriage return")):
         if byte in value:
             raise Fault(number, f"the value of {name} contains {called}", in_base64)

@@ -107,9 +107,7 @@ def _plain_entry(text: bytes, line: int, names: Names) -> Record | None:
         or b"\n#" in text
         or b"\r" in text
         or b"\0" in text
-        or b":  " in text  # perhaps a value that starts with a space, a colon or a <
-        or b": :" in text
-        or b": <" in text
+        or b":  " in text  # perhaps spaces before a value
     ):
         return None
     first, _, body = text.partition(b"\n")
