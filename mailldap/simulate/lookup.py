@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Protocol
 
+from mailldap.postfix.rfc822 import quote
 from mailldap.postfix.words import fold, lower_ascii
-from mailldap.simulate.rfc822 import quote
 from mailldap.tables.base import Answer, Failed, Found, NotFound
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from mailldap.errors import ConfigError
 from mailldap.postfix.lines import decode
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.rfc822 import Kind, Token, internalize, operator, quote, scan, unquote
 from mailldap.postfix.words import SPACE, c_string
-from mailldap.simulate.rfc822 import Kind, Token, internalize, operator, quote, scan, unquote
 from mailldap.tables.base import TableContext
 
 

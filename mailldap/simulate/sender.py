@@ -7,6 +7,7 @@ smtpd_check.c; postconf(5), smtpd_sender_login_maps, smtpd_delay_reject; SASL_RE
 from __future__ import annotations
 
 from mailldap.postfix.expand import compatibility_level
+from mailldap.postfix.rfc822 import unquote
 from mailldap.postfix.words import SPACE, lower_ascii, split_list
 from mailldap.simulate.decision import Refused, Session
 from mailldap.simulate.lookup import AddressSearch
@@ -14,7 +15,6 @@ from mailldap.simulate.opened import Opened
 from mailldap.simulate.reply import Reply, printable
 from mailldap.simulate.restrictions import Restrictions
 from mailldap.simulate.result import SenderOwners, SenderVerdict
-from mailldap.simulate.rfc822 import unquote
 from mailldap.simulate.smtpd import AddressChecks
 
 _NULL = ("", "<>")

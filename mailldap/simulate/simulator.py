@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.rfc822 import quote, unquote
 from mailldap.simulate.decision import Refused
 from mailldap.simulate.local import LocalDomains
 from mailldap.simulate.lookup import AddressSearch, Extensions
@@ -23,7 +24,6 @@ from mailldap.simulate.result import (
     worst,
 )
 from mailldap.simulate.rewrite import Rewriting, origin
-from mailldap.simulate.rfc822 import quote, unquote
 from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailldap.postfix.rfc822 import Kind, internalize, parse
 from mailldap.postfix.words import SPACE, is_utf8, lower_ascii
-from mailldap.simulate.rfc822 import Kind, internalize, parse
 
 
 @dataclass(frozen=True, slots=True)

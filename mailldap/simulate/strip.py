@@ -8,9 +8,9 @@ trivial-rewrite/resolve.c; postconf(5), resolve_dequoted_address, resolve_null_d
 from __future__ import annotations
 
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.rfc822 import Kind, Token, internalize, operator, quote, scan
 from mailldap.simulate.local import LocalDomains
 from mailldap.simulate.rewrite import Rewriting, appended, find_last, is_null, without_trailing_dot
-from mailldap.simulate.rfc822 import Kind, Token, internalize, operator, quote, scan
 from mailldap.tables.base import Failed
 
 

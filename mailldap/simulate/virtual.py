@@ -12,11 +12,11 @@ from functools import cached_property
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.rfc822 import addresses, quote, unquote
 from mailldap.postfix.words import fold, split_list
 from mailldap.simulate.lookup import ADDRESS, AddressSearch, Hit
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.rewrite import Rewriting
-from mailldap.simulate.rfc822 import addresses, quote, unquote
 from mailldap.tables.base import Failed
 from mailldap.tables.open import Maps
 

@@ -17,6 +17,7 @@ from mailldap.tables.simple import (
     UnavailableTable,
     UnixTable,
     open_inline,
+    open_nis,
 )
 from mailldap.tables.text import DATABASE_SUFFIXES, TextTable, open_database, open_texthash
 
@@ -26,7 +27,6 @@ _NOT_HERE = {
     "environ": "it answers from the environment of each Postfix process",
     "memcache": "it answers from a memcache server",
     "mysql": "it answers from a MySQL server",
-    "nis": "it answers from a NIS server",
     "pgsql": "it answers from a PostgreSQL server",
     "randmap": "its answers are random",
     "socketmap": "it answers from another program's socket",
@@ -123,6 +123,7 @@ _OPENERS: dict[str, Callable[[str, TableContext], Table]] = {
     "inline": open_inline,
     "internal": lambda name, context: TextTable("internal", name, context, {}),
     "ldap": _open_ldap,
+    "nis": open_nis,
     "pcre": _open_pcre,
     "pipemap": _open_pipe,
     "regexp": _open_regexp,

@@ -1,12 +1,12 @@
-"""Tables without a file: inline, static, fail, unix, and what stands for one that is missing.
+"""Tables without a file: inline, static, fail, unix, nis, and what stands for a missing one.
 
 Source: postconf(5) and DATABASE_README, "Postfix lookup table types"; Postfix's dict_inline.c,
-dict_static.c, dict_fail.c, dict_unix.c, dict_surrogate.c.
+dict_static.c, dict_fail.c, dict_unix.c, dict_nis.c, dict_surrogate.c.
 """
 
 from __future__ import annotations
 
-from mailldap.errors import TableUnavailable
+from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.words import (
     balanced,
     fold,
@@ -124,3 +124,23 @@ def _group(name: str) -> str | None:
         return None
     members = ",".join(group.gr_mem)
     return f"{group.gr_name}:{group.gr_passwd}:{group.gr_gid}:{members}"
+
+
+def open_nis(path: str, context: TableContext) -> TextTable:
+    """Return the table of a machine without NIS, as nearly all are: Postfix finds nothing in it.
+
+    Raises ConfigError where the machine has a NIS domain, which would have to be asked.
+    """
+    try:
+        domain = context.read_file("/proc/sys/kernel/domainname").strip()
+    except OSError:
+        domain = b""
+    if domain not in {b"", b"(none)"}:
+        raise ConfigError(
+            f"nis:{path} cannot be asked from here: it answers from a NIS server",
+            hint="ask the Postfix that uses it, with postmap -q",
+        )
+    if "nis" not in context.shared:
+        context.shared["nis"] = True
+        context.warn("dict_nis_init: NIS domain name not set - NIS lookups disabled")
+    return TextTable("nis", path, context, {})

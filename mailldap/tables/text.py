@@ -1,6 +1,6 @@
 """Tables that are a text file: texthash, and hash, btree, lmdb, cdb, dbm, sdbm by their source.
 
-Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c.
+Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c; aliases(5).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import decode, logical_lines
-from mailldap.postfix.words import c_string, fold, is_utf8, split_key
+from mailldap.postfix.words import COMMA_SPACE, c_string, fold, is_utf8, split_key, split_list
 from mailldap.tables.base import Answer, Found, NotFound, TableContext
 from mailldap.tables.table import BaseTable
 
@@ -113,7 +113,9 @@ def open_texthash(path: str, context: TableContext) -> TextTable:
 
 
 def open_database(kind: str, path: str, context: TableContext) -> TextTable:
-    """Return the table of a database, answered from the text that postmap(1) makes it from.
+    """Return the table of a database, answered from the text that it is made from.
+
+    That is a table file of postmap(1), or one of postalias(1) where main.cf says so.
 
     A database file that is missing, or older than its text, is a warning: Postfix would not see
     what we see. Raises ConfigError where there is no text, and TableUnavailable where there is
@@ -131,11 +133,14 @@ def open_database(kind: str, path: str, context: TableContext) -> TextTable:
             file=path,
             hint=f"put the text that postmap {kind}:{path} reads beside the database",
         ) from error
-    _compare_times(path, path + suffix, context.warn)
-    # postmap folds keys whatever the reader wants, and has said then what it ignores.
-    entries = read_entries(
-        text, path, replace(context, fold=True, daemon=False, warn=_said_already)
-    )
+    maker, read = "postmap", read_entries
+    if _is_alias_file(f"{kind}:{path}", context):
+        from mailldap.tables.alias_file import read_aliases
+
+        maker, read = "postalias", read_aliases
+    _compare_times(path, path + suffix, maker, context.warn)
+    # Keys are folded then whatever the reader wants, and it was said what is ignored.
+    entries = read(text, path, replace(context, fold=True, daemon=False, warn=_said_already))
     return TextTable(kind, path, context, entries)
 
 
@@ -143,7 +148,19 @@ def _said_already(_text: str) -> None:
     """Drop what is no news at a lookup."""
 
 
-def _compare_times(text: str, database: str, warn: Callable[[str], None]) -> None:
+def _is_alias_file(spec: str, context: TableContext) -> bool:
+    """Tell whether main.cf has ``type:name`` made by postalias(1).
+
+    newaliases(1) makes what alias_database names, and local(8) asks what alias_maps names.
+    """
+    for parameter in ("alias_maps", "alias_database"):
+        words = split_list(context.parameter(parameter) or "", COMMA_SPACE + "{}")
+        if spec in words or f"proxy:{spec}" in words:
+            return True
+    return False
+
+
+def _compare_times(text: str, database: str, maker: str, warn: Callable[[str], None]) -> None:
     """Warn where Postfix, which reads the database, may see something else than its text."""
     try:
         text_time = Path(text).stat().st_mtime
@@ -152,7 +169,7 @@ def _compare_times(text: str, database: str, warn: Callable[[str], None]) -> Non
     try:
         database_time = Path(database).stat().st_mtime
     except OSError as error:
-        warn(f"open database {database}: {error.strerror}; run postmap on {text}")
+        warn(f"open database {database}: {error.strerror}; run {maker} on {text}")
         return
     if text_time > database_time:
         warn(f"database {database} is older than source file {text}")

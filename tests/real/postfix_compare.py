@@ -13,7 +13,7 @@ from typing import Any
 from mailldap.directory.open import session_opener
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
-from mailldap.simulate.rfc822 import scan, unquote
+from mailldap.postfix.rfc822 import scan, unquote
 from mailldap.simulate.simulator import Simulator
 from mailldap.tables.base import TableContext
 

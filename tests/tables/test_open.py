@@ -59,7 +59,7 @@ def table_file(tmp_path, **settings: str) -> str:
     return f"ldap:{path}"
 
 
-@pytest.mark.parametrize("kind", ["mysql", "pgsql", "sqlite", "tcp", "socketmap", "memcache", "nis", "environ", "randmap"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["mysql", "pgsql", "sqlite", "tcp", "socketmap", "memcache", "environ", "randmap"])  # fmt: skip
 def test_types_that_cannot_be_asked_say_why(kind, context):
     with pytest.raises(ConfigError) as caught:
         open_table(f"{kind}:x", context)
@@ -70,6 +70,28 @@ def test_types_that_cannot_be_asked_say_why(kind, context):
 def test_unknown_types(context):
     with pytest.raises(TableUnavailable, match="unsupported dictionary type: LDAP"):
         open_table("LDAP:x", context)
+
+
+def test_nis_has_nothing_on_a_machine_without_a_domain(context, heard):
+    context.read_file = {"/proc/sys/kernel/domainname": b"(none)\n"}.__getitem__
+    tables = [open_table("nis:mail.aliases", context), open_table("nis:x", context)]
+    assert [table.get("root") for table in tables] == [NotFound(), NotFound()]
+    assert heard == ["dict_nis_init: NIS domain name not set - NIS lookups disabled"]
+    context.read_file = {"/proc/sys/kernel/domainname": b"office\n"}.__getitem__
+    with pytest.raises(ConfigError, match="NIS server"):
+        open_table("nis:mail.aliases", context)
+
+
+def test_an_alias_file_is_known_by_main_cf(context, tmp_path, heard):
+    (tmp_path / "aliases").write_text("Sales: jane,\n  bob\n")
+    spec = f"hash:{tmp_path}/aliases"
+    for parameter in ("alias_maps", "alias_database"):
+        context.parameter = {parameter: f"hash:/elsewhere, proxy:{spec}"}.get
+        assert open_table(spec, context).get("SALES") == Found("jane, bob")
+    assert heard[-1].endswith(f"run postalias on {tmp_path}/aliases")
+    context.parameter = {}.get
+    assert open_table(spec, context).get("sales") == NotFound()
+    assert open_table(spec, context).get("sales:") == Found("jane,  bob")
 
 
 def test_proxy_is_seen_through(context):

@@ -252,7 +252,7 @@ def addresses(text: str) -> list[str]:
     """
     if text in ("", "<>"):
         text = '""'
-    return [_print_tokens(t.parts) for t in parse(text) if t.kind is Kind.ADDRESS]
+    return [externalize(t.parts) for t in parse(text) if t.kind is Kind.ADDRESS]
 
 
 # --- printing ------------------------------------------------------------------------------------
@@ -282,8 +282,8 @@ def internalize(tokens: Iterable[Token]) -> str:
     return "".join(out)
 
 
-def _print_tokens(tokens: Iterable[Token]) -> str:
-    """Return the external form, token by token (tok822_externalize of an address's parts)."""
+def externalize(tokens: Iterable[Token]) -> str:
+    """Return the external form of tokens, each printed by itself (tok822_externalize)."""
     items = list(tokens)
     out: list[str] = []
     for index, token in enumerate(items):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailldap.simulate.rfc822 import Kind, addresses, internalize, parse, quote, scan, unquote
+from mailldap.postfix.rfc822 import Kind, addresses, internalize, parse, quote, scan, unquote
 
 TEXT = st.text(st.sampled_from('ab.@"\\()<>[],:; \t%!|é'), max_size=14)
 
