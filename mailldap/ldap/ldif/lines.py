@@ -1,7 +1,7 @@
 """The lines of an LDIF record: unfolded, without comments, values decoded (RFC 2849).
 
-As the OpenLDAP tools allow, valid UTF-8 may stand unencoded in a value, and after a space a value may
-begin with a colon or ``<``.
+As the OpenLDAP tools allow, valid UTF-8 may stand unencoded in a value, and after a space a value
+may begin with a colon or ``<``.
 """
 
 from __future__ import annotations
