@@ -41,6 +41,7 @@ class Case:
     ask: list[dict[str, Any]]
     files: dict[str, str] = field(default_factory=dict)
     postmap: list[str] = field(default_factory=list)
+    postalias: list[str] = field(default_factory=list)
     smtpd: list[str] = field(default_factory=list)
 
 
@@ -87,7 +88,14 @@ def ask(lab: Any, cases: Sequence[Case]) -> list[dict[str, Any]]:
     script = folder / "postfix_runner.py"
     script.write_bytes(RUNNER.read_bytes())
     jobs = [
-        {"main": c.main, "files": c.files, "postmap": c.postmap, "smtpd": c.smtpd, "ask": c.ask}
+        {
+            "main": c.main,
+            "files": c.files,
+            "postmap": c.postmap,
+            "postalias": c.postalias,
+            "smtpd": c.smtpd,
+            "ask": c.ask,
+        }
         for c in cases
     ]
     job.write_text(json.dumps(transported(jobs)))

@@ -40,7 +40,8 @@ def _case(data: dict[str, Any], item: dict[str, Any]) -> Case:
         address = client[0] if client else STRANGER
         ask.append({"do": "sender", "login": login, "from": sender, "to": SINK, "client": address})
     files = {**data.get("files", {}), **item.get("files", {})}
-    return Case(item["name"], data["base"] + item["main"], ask, files)
+    made = {key: item[key] for key in ("postmap", "postalias") if key in item}
+    return Case(item["name"], data["base"] + item["main"], ask, files, **made)
 
 
 def recorded(name: str) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,8 @@ named on the command line and prints the answers as JSON. No Postfix instance is
 master(8) of its own gives each daemon the listening socket and the pipes that it expects, in a
 queue directory on a memory file system. Text travels as latin-1, so that any bytes survive.
 
-A configuration: {"main": text, "files": {name: text}, "postmap": ["hash:name"], "ask": [question…]}.
+A configuration: {"main": text, "files": {name: text}, "postmap": ["hash:name"],
+"postalias": ["hash:name"], "ask": [question…]}.
 ``@DIR@`` in texts is the configuration's directory.
 Questions and their answers:
 
@@ -137,12 +138,12 @@ class Config:
             stream.write(encode(OVERRIDES.format(queue=self.queue, data=self.root / "data")))
         os.utime(Path(self.directory, "main.cf"), (past, past))
         (self.root / "data").mkdir()
-        for spec in self.job.get("postmap", ()):
-            kind, name = spec.split(":", 1)
-            subprocess.run(
-                ["/usr/sbin/postmap", "-c", self.directory, f"{kind}:{self.directory}/{name}"],
-                check=True, capture_output=True,
-            )  # fmt: skip
+        for program in ("postmap", "postalias"):
+            for spec in self.job.get(program, ()):
+                kind, name = spec.split(":", 1)
+                table = f"{kind}:{self.directory}/{name}"
+                command = [f"/usr/sbin/{program}", "-c", self.directory, table]
+                subprocess.run(command, check=True, capture_output=True)
 
     def _listen_unix(self, name):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -218,6 +219,9 @@ class Config:
 
     def _sender(self, question):
         smtp = self.start_smtp()
+        if smtp.greeted:
+            smtp.close()
+            smtp = self.smtp = Smtp(self.address)
         smtp.reply()
         attributes = f"NAME=[UNAVAILABLE] ADDR={question['client']}"
         login = question.get("login")
