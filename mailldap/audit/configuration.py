@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from mailldap.audit.legacy import LDAP_PARAMETERS, LegacyTable
+from mailldap.audit.postfix_rules.known import is_known, references_in
 from mailldap.audit.services import Service, services_of
 from mailldap.audit.source import SourceFile
 from mailldap.errors import ConfigError
@@ -17,7 +19,10 @@ from mailldap.postfix.main_cf import MainCf, Setting
 
 #: Where Postfix is configured to look, on every distribution that we know.
 USUAL_DIRECTORY = "/etc/postfix"
-_TABLE = re.compile(r"(proxy:)?\b(ldap|hash|texthash|lmdb|cdb|btree|dbm):(/[^\s,{}]+)")
+_TABLE = re.compile(
+    r"(proxy:)?\b(?:(ldap|hash|texthash|lmdb|cdb|btree|dbm|regexp|pcre|cidr):(/[^\s,{}/][^\s,{}]*)"
+    r"|ldap:([A-Za-z0-9_][^\s,:/{}]*))"
+)
 #: Parameters that tell an LDAP table from other files of ``name = value`` lines.
 _LDAP_SIGNS = {"search_base", "query_filter", "result_attribute", "server_host"}
 
@@ -37,6 +42,11 @@ class TableUse:
     def reference(self) -> str:
         """The table without ``proxy:``, as messages name it."""
         return f"{self.kind}:{self.path}"
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the path is no file but what an LDAP table's parameters in main.cf begin with."""
+        return not self.path.startswith("/")
 
 
 @dataclass
@@ -205,9 +215,14 @@ class Configuration:
 
     def _tables_in(self, name: str, value: str, file: SourceFile, line: int) -> list[TableUse]:
         return [
-            TableUse(match[2], match[3], bool(match[1]), name, file, line)
+            TableUse(match[2] or "ldap", match[3] or match[4], bool(match[1]), name, file, line)
             for match in _TABLE.finditer(self.expand(value))
+            if match[3] or self._has_parameters(match[4])
         ]
+
+    def _has_parameters(self, prefix: str) -> bool:
+        names = self.main.last if self.main else ()
+        return any(f"{prefix}_{name}" in names for name in LDAP_PARAMETERS)
 
     def tables_of(self, parameter: str) -> list[TableUse]:
         """Return the tables that main.cf's *parameter* names."""
@@ -220,8 +235,28 @@ class Configuration:
 
     @cached_property
     def ldap_tables(self) -> tuple[SourceFile, ...]:
+        """Every LDAP table: those in files, then those whose parameters are main.cf's."""
+        names = [use.path for use in self.tables if use.legacy]
+        return (*self.ldap_files, *map(self._legacy, dict.fromkeys(names)))
+
+    def _legacy(self, prefix: str) -> LegacyTable:
+        main = self.main
+        assert main is not None
+        used = references_in(self)
+        return LegacyTable(
+            main.path, main.name, main.content, main.mode, main.uid, main.gid,
+            prefix, self.expand, lambda name: name in used or is_known(name),
+        )  # fmt: skip
+
+    def table_of(self, use: TableUse) -> SourceFile | None:
+        """Return an LDAP table that is named, or None where its file is not there."""
+        return self._legacy(use.path) if use.legacy else self.read(self.locate(use.path))
+
+    @cached_property
+    def ldap_files(self) -> tuple[SourceFile, ...]:
         """Every LDAP table's file: those named, then others of this directory that are one."""
-        paths = [self.locate(use.path) for use in self.tables if use.kind == "ldap"]
+        uses = [use for use in self.tables if use.kind == "ldap" and not use.legacy]
+        paths = [self.locate(use.path) for use in uses]
         for path in sorted(self.directory.glob("*.cf")):
             if path.name not in {"main.cf", "master.cf", "dynamicmaps.cf"} and path not in paths:
                 file = self.read(path)
@@ -232,4 +267,6 @@ class Configuration:
 
     def uses_of(self, file: SourceFile) -> list[TableUse]:
         """Return where a table's file is named."""
+        if isinstance(file, LegacyTable):
+            return [use for use in self.tables if use.legacy and use.path == file.prefix]
         return [use for use in self.tables if self.locate(use.path) == file.path]

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding, Severity, in_order
+from mailldap.audit.legacy import LegacyTable
 from mailldap.audit.postfix_rules.domains import CLASSES, declared
 from mailldap.audit.postfix_rules.tables import load_table
+from mailldap.audit.relayed import relayed
 from mailldap.audit.server_schema import ServerSchema, read_server_schema
 from mailldap.audit.source import SourceFile
 from mailldap.directory.base import (
@@ -68,6 +70,7 @@ class _Asked:
     #: Who may see more than the table, or None.
     reader: Reader | None
     indexed: frozenset[str] | None
+    open_session: SessionOpener
     _addresses: Counter[str] | None = None
 
     @property
@@ -93,7 +96,15 @@ class _Asked:
     ) -> Finding:
         setting = self.file.last.get(name)
         line = setting.line if setting else None
-        return Finding(code, severity, self.file.name, line, name, message, fix)
+        return Finding(
+            code,
+            severity,
+            self.file.name,
+            line,
+            self.file.full_name(name),
+            message,
+            self.file.advice(fix) if fix else None,
+        )
 
     def addresses(self) -> Counter[str]:
         """Return what the filter compares with keys, in lower case, and of how many entries.
@@ -104,13 +115,14 @@ class _Asked:
             query, base = self.filter, self.base
             names = tuple(dict.fromkeys(_keyed(query))) if query else ()
             found: Counter[str] = Counter()
-            for entry in self._owners(base, names) if base and names else ():
+            for entry in self.owners(base, names) if base and names else ():
                 values = (value for name in names for value in entry.values(name))
                 found.update({value.decode("utf-8", "replace").lower() for value in values})
             self._addresses = found
         return self._addresses
 
-    def _owners(self, base: str, names: tuple[str, ...]) -> Iterator[Entry]:
+    def owners(self, base: str, names: tuple[str, ...]) -> Iterator[Entry]:
+        """Yield the recipients that have one of *names*, with these."""
         wanted = And((Equality("objectClass", b"mailRecipient"), Or(tuple(map(Present, names)))))
         if self.reader is None:
             yield from self.search(base, self.table.scope, wanted, names).entries
@@ -156,7 +168,7 @@ def check_directory(
                 raise silent[table.session]  # one wait for servers that do not answer is enough
             with closing(open_session(table.session)) as session:
                 schema = read_server_schema(session)
-                asked = _Asked(conf, file, table, session, schema, reader, names)
+                asked = _Asked(conf, file, table, session, schema, reader, names, open_session)
                 for rule in RULES:
                     findings += rule(asked)
         except CouldNotAsk as error:
@@ -165,8 +177,12 @@ def check_directory(
             if refused:
                 findings.append(refused)
             else:
-                unasked.append(f"{file.name}: {error.message}")
+                unasked.append(f"{_name_of(file)}: {error.message}")
     return DirectoryReport(tuple(in_order(findings)), tuple(unasked))
+
+
+def _name_of(file: SourceFile) -> str:
+    return f"ldap:{file.prefix}" if isinstance(file, LegacyTable) else file.name
 
 
 def _refused_bind(file: SourceFile, table: LdapConfig, error: CouldNotAsk) -> Finding | None:
@@ -178,10 +194,10 @@ def _refused_bind(file: SourceFile, table: LdapConfig, error: CouldNotAsk) -> Fi
         "error",
         file.name,
         setting.line if setting else None,
-        setting.name if setting else "bind",
+        file.full_name(setting.name if setting else "bind"),
         f"{table.hosts} refuses {table.session.bind_dn or 'the anonymous bind'}: {error.text}"
         f" ({error.result}); every lookup fails with 451",
-        "correct bind_dn and bind_pw, or set bind = no",
+        file.advice("correct bind_dn and bind_pw, or set bind = no"),
     )
 
 
@@ -326,6 +342,32 @@ def undeclared_domains(asked: _Asked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def relayed_mailboxes(asked: _Asked) -> Iterator[Finding]:
+    """Find mailboxes inside whose mail relayhost takes along."""
+    if not any(use.parameter == "virtual_alias_maps" for use in asked.conf.uses_of(asked.file)):
+        return
+    names = asked.table.attributes.ordinary
+    if not (asked.base and names and asked.table.result_format.text == "%s"):
+        return
+    domains: Counter[str] = Counter()
+    for entry in asked.owners(asked.base, names):
+        for value in (value for name in names for value in entry.values(name)):
+            domains[value.decode("utf-8", "replace").rpartition("@")[2].lower()] += 1
+    found = relayed(asked.conf, sorted(filter(None, domains)), asked.open_session)
+    for domain, host in list(found.items())[:_SHOWN]:
+        setting = asked.conf.setting("relayhost")
+        yield Finding(
+            "mailbox-relayed",
+            "error",
+            asked.conf.main_name,
+            setting.line if setting else None,
+            "relayhost",
+            f"mail for {domains[domain]} addresses that the directory routes to {domain} goes to"
+            f" {host}, which does not know {domain}",
+            f"route it: transport_maps = inline:{{{domain}=smtp:[{domain}]}}",
+        )
+
+
 def _compared(query: Filter) -> Iterator[str]:
     """Yield the attributes that a filter compares for equality."""
     if isinstance(query, And | Or):
@@ -354,4 +396,5 @@ RULES: tuple[Callable[[_Asked], Iterator[Finding]], ...] = (
     unindexed,
     more_owners_than_allowed,
     undeclared_domains,
+    relayed_mailboxes,
 )

@@ -11,6 +11,7 @@ from mailldap.audit.check import findings_of
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.edit import apply_edits
 from mailldap.audit.finding import Finding
+from mailldap.audit.legacy import LegacyTable
 from mailldap.audit.mends import MENDERS, Options
 from mailldap.audit.postfix_rules.files import (
     DATABASES,
@@ -129,6 +130,8 @@ def _with_modes(conf: Configuration) -> Configuration:
     modes: dict[Path, int] = {}
     unreadable = {finding.file for finding in closed_secret(conf)}
     for file, _ in secret_files(conf):
+        if isinstance(file, LegacyTable):
+            continue  # everybody needs main.cf
         mode = file.mode or 0
         if file.name in unreadable and mail_group() is not None:
             modes[file.path] = 0o640
@@ -157,5 +160,5 @@ def blotted(content: bytes, *, table: bool) -> bytes:
         text = re.sub(r"(?m)^(#)[^\r\n]*", r"\1 ********", text)
         text = re.sub(r"(?m)^([^\s#][^ \t\r\n]*[ \t]+|[ \t]+)\S[^\r\n]*", r"\1********", text)
     else:
-        text = re.sub(r"(?m)^(#?\s*bind_pw\s*=).*(?:\n[ \t].*)*", r"\1 ********", text)
+        text = re.sub(r"(?m)^(#?\s*\w*bind_pw\s*=).*(?:\n[ \t].*)*", r"\1 ********", text)
     return text.encode("utf-8", "surrogateescape")

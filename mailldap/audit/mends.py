@@ -61,7 +61,11 @@ def _commentable(conf: Configuration) -> list[tuple[SourceFile, LogicalLine, int
             for s in conf.main.settings
             if lines & set(s.source.numbers)
         ]
-    named = {(f.file, f.line) for f in comments.comments_of_ldap(conf) if f.parameter != "bind_pw"}
+    named = {
+        (f.file, f.line)
+        for f in comments.comments_of_ldap(conf)
+        if not (f.parameter or "").endswith("bind_pw")
+    }
     found += [
         (file, s.source, comments.value_start(s))
         for file in conf.ldap_tables
@@ -146,14 +150,17 @@ def alias_domain_declared(conf: Configuration, _options: Options) -> Mend | None
 
 def version_three(conf: Configuration, _options: Options) -> Mend | None:
     """Write LDAP protocol version 3."""
-    wanted = {finding.file for finding in version(conf)}
+    wanted = {(finding.file, finding.parameter) for finding in version(conf)}
     for file in conf.ldap_tables:
-        if file.name not in wanted or not file.settings:
+        if (file.name, file.full_name("version")) not in wanted or not file.settings:
             continue
         setting = file.last.get("version")
         if setting is None:
-            return Mend(file, (line_after(file, file.settings[-1].source, "version = 3"),))
-        start = setting.source.text.index(setting.value, comments.value_start(setting))
+            line = file.advice("version = 3")
+            return Mend(file, (line_after(file, file.settings[-1].source, line),))
+        start = setting.source.text.find(setting.value, comments.value_start(setting))
+        if start < 0:
+            continue  # it comes from another parameter
         span = file.span(setting.source, start, start + len(setting.value))
         return Mend(file, (Edit(span, "3"),))
     return None

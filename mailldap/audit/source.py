@@ -71,6 +71,14 @@ class SourceFile:
             else:
                 yield Setting(*pair, line), (line, "")
 
+    def full_name(self, name: str) -> str:
+        """Return a parameter of this file as the administrator wrote it."""
+        return name
+
+    def advice(self, text: str) -> str:
+        """Return what to do, with parameters as the administrator writes them."""
+        return text
+
     @cached_property
     def last(self) -> dict[str, Setting]:
         """The setting of each name that counts: the last one."""

@@ -62,7 +62,8 @@ class WritePlan:
         """Write what is new or stale, all or none; return the paths that were written.
 
         *force* overwrites edited and foreign files too, of which a copy is kept
-        (changeset.roll_back). Raises ConfigError otherwise, or where a file cannot be written.
+        (changeset.roll_back). The directory is made where only its last folder is missing: more
+        missing is a misspelt name. Raises ConfigError otherwise, or where a file cannot be written.
         """
         for planned in self.files:
             if planned.in_the_way and not force:
@@ -76,7 +77,13 @@ class WritePlan:
         wanted = [p for p in self.files if p.state != "unchanged"]
         if wanted:
             try:
-                self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+                self.directory.mkdir(mode=0o755, exist_ok=True)
+            except FileNotFoundError as error:
+                raise ConfigError(
+                    "cannot be made: the folder that it would stand in is not there",
+                    file=str(self.directory),
+                    hint=f"correct the name, or make {self.directory.parent} first",
+                ) from error
             except OSError as error:
                 raise ConfigError(
                     f"cannot be made: {error.strerror}", file=str(self.directory)

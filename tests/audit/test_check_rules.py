@@ -12,6 +12,17 @@ SECRET_TABLE = TABLE.replace(
 )
 
 
+SENDER_TABLE = TABLE.replace("mailRoutingAddress", "uid")
+#: The same table as parameters of main.cf.
+LEGACY = ("relocated_maps = ldap:old",
+          *(f"old_{line}" for line in TABLE.splitlines()))  # fmt: skip
+
+
+def legacy(old: str, new: str) -> dict[str, str]:
+    assert any(old in line for line in LEGACY)
+    return main(*(line.replace(old, new) for line in LEGACY))
+
+
 def table(old: str, new: str) -> dict[str, str]:
     assert old in TABLE
     return {ALIASES: TABLE.replace(old, new)}
@@ -191,6 +202,28 @@ FAULTS = [
     ({ALIASES: TABLE.replace("ldap://ldap1.internal ldap://ldap2.internal", "ldapi:///"),
       "master.cf": MASTER.replace("n       -       0       cleanup", "y       -       0       cleanup")},
      [("chroot", "main.cf", 4, "virtual_alias_maps")]),
+    # Tables in main.cf.
+    (legacy("version = 3", "version = 2"), [("ldap-version", "main.cf", 7, "old_version")]),
+    (legacy("timeout = 4", "timeout = 20"), [("ldap-timeout", "main.cf", 8, "old_timeout")]),
+    (legacy("timeout = 4", "size_limit = 1"), [("ldap-limit", "main.cf", 8, "old_size_limit")]),
+    (legacy("timeout = 4", "timeout = 4 # seconds"),
+     [("inline-comment", "main.cf", 8, "old_timeout")]),
+    (legacy("timeout = 4", "special_result_filter = x"),
+     [("unknown-parameter", "main.cf", 8, "old_special_result_filter")]),
+    (legacy("timeout = 4", "timeout = soon"), [("refused-value", "main.cf", 8, "old_timeout")]),
+    (legacy("timeout = 4", "scope = all"), [("postfix-warns", "main.cf", 8, "old_scope")]),
+    (legacy("(mail=%s)", "(mail=%s"), [("ldap-filter", "main.cf", 11, "old_query_filter")]),
+    (legacy("bind = no",
+            "bind_dn = cn=postfix,dc=example,dc=com\nold_bind_pw = s3cret\nold_start_tls = yes\n"
+            "old_tls_require_cert = yes"),
+     [("secret-readable", "main.cf", 10, "old_bind_pw")]),
+    # Files that a copy should have brought along.
+    (main("header_checks = pcre:/etc/postfix/headers, regexp:/nonexistent"),
+     [("not-checked", "main.cf", 5, "header_checks")]),
+    (main("transport_maps = hash:/etc/postfix/transport"),
+     [("not-checked", "main.cf", 5, "transport_maps")]),
+    (main("relocated_maps = ldap:/nonexistent.cf"),
+     [("not-checked", "main.cf", 5, "relocated_maps")]),
 ]  # fmt: skip
 
 
@@ -202,7 +235,7 @@ def test_the_clean_set_is_clean(tmp_path):
     ("changed", "expected"), FAULTS, ids=[f"{n}-{f[1][0][0]}" for n, f in enumerate(FAULTS)]
 )
 def test_a_fault_is_found_where_it_is(tmp_path, changed, expected):
-    folder = write(tmp_path, {**CLEAN, **changed})
+    folder = write(tmp_path, {**CLEAN, "ldap-senders.cf": SENDER_TABLE, **changed})
     assert places(folder) == set(expected)
 
 
@@ -215,7 +248,9 @@ INNOCENT = [
     main("header_checks = regexp:{{/^# x/ IGNORE}}"),
     main("my_networks = 192.0.2.0/24", "mynetworks = $my_networks"),
     main("smtpd_restriction_classes = insiders", "insiders = permit_mynetworks, reject"),
-    main("old_server_host = ldap1", "relocated_maps = ldap:old"),
+    main(*LEGACY),
+    legacy("= 3", "= $three\nthree = 3"),
+    main("relocated_maps = ldap:smtp", "smtp_tls_security_level = may"),
     main("slow_destination_rate_delay = 1s"),
     main("smtpd_forbid_bare_newline = yes", "smtp_tls_enable_rpk = yes"),
     main("mynetworks = 127.0.0.0/8", "mynetworks = 127.0.0.0/8"),
@@ -250,6 +285,5 @@ INNOCENT = [
 
 @pytest.mark.parametrize("changed", INNOCENT, ids=range(len(INNOCENT)))
 def test_no_crying_wolf(tmp_path, changed):
-    senders = TABLE.replace("mailRoutingAddress", "uid")
-    folder = write(tmp_path, {**CLEAN, "ldap-senders.cf": senders, **changed})
+    folder = write(tmp_path, {**CLEAN, "ldap-senders.cf": SENDER_TABLE, **changed})
     assert places(folder) == set()

@@ -246,3 +246,40 @@ def test_a_table_that_cannot_be_opened_is_left_to_check(tmp_path):
     assert codes(folder, Server()) == []
     with pytest.raises(ConfigError):
         check_directory(tmp_path / "nowhere", opener(AssertionError()))
+
+
+RELAYED = "relayhost = [smtp.gmail.com]:587\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("", False),
+        (RELAYED, True),
+        (RELAYED + "transport_maps = inline:{mail1.internal=smtp:[mail1.internal]}\n", False),
+        (RELAYED + "transport_maps = texthash:/etc/postfix/transport\n", False),
+        (RELAYED + "relay_domains = mail1.internal\n", True),
+        (RELAYED + "virtual_mailbox_domains = mail1.internal\n", False),
+        (RELAYED + "transport_maps = ldap:/etc/postfix/other.cf\n", True),
+    ],
+)
+def test_mailboxes_inside_that_go_to_the_relay(tmp_path, more, found):
+    files = {
+        **CLEAN,
+        "main.cf": MAIN + more,
+        "transport": ".internal smtp:\nmail1.internal smtp:\n",
+    }
+    folder = write(tmp_path, {**files, "other.cf": TABLE.replace("mail=%s", "cn=%s")})
+    relayed = [f for f in report(folder, Server()).findings if f.code == "mailbox-relayed"]
+    assert bool(relayed) is found
+    if found:
+        assert (relayed[0].line, relayed[0].parameter) == (5, "relayhost")
+        assert "mail1.internal" in relayed[0].message
+
+
+def test_forwarding_to_the_outside_may_be_relayed(tmp_path):
+    tree = [TREE[0], person("a", "a@example.com", mailRoutingAddress=["a@gmail.com"])]
+    folder = write(tmp_path, {**CLEAN, "main.cf": MAIN + RELAYED})
+    assert codes(folder, Server(tree)) == []
+    tree = [TREE[0], person("a", "a@example.com", mailRoutingAddress=["a@mail1.example.com"])]
+    assert codes(folder, Server(tree)) == [("mailbox-relayed", 5)]

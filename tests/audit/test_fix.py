@@ -191,6 +191,22 @@ def test_tables(tmp_path, table, after):
     assert mend(folder) == {"ldap-aliases.cf": after}
 
 
+def test_tables_in_main_cf(tmp_path):
+    """Their lines are mended where they stand; main.cf stays open, and its passwords untold."""
+    lines = TABLE.replace("version = 3", "version = 2").replace("timeout = 4", "timeout = 4 # s")
+    lines = lines.replace("bind = no", "bind_dn = cn=p\nbind_pw = hunter2 # x")
+    lines = lines.replace("ldap://", "ldapi://") + "special_result_filter = %s\n"
+    before = "relocated_maps = ldap:old\n" + "".join(f"old_{x}\n" for x in lines.splitlines())
+    folder = write(tmp_path, {**CLEAN, "main.cf": MAIN + before})
+    (folder / "main.cf").chmod(0o644)
+    assert "hunter2" not in plan_fixes(folder).diff()
+    after = before.replace("version = 2", "version = 3").replace("old_special", "# old_special")
+    after = after.replace("old_timeout = 4 # s", "# s\nold_timeout = 4")
+    assert mend(folder) == {"main.cf": MAIN + after}
+    assert (folder / "main.cf").stat().st_mode & 0o777 == 0o644
+    assert [f.code for f in plan_fixes(folder).left] == ["secret-readable", "inline-comment"]
+
+
 def test_a_password_that_looks_like_a_comment_is_left_alone(tmp_path):
     table = TABLE.replace("bind = no", "bind_dn = cn=p\nbind_pw = a # b").replace(
         "ldap://ldap1.internal ldap://ldap2.internal", "localhost"

@@ -241,6 +241,15 @@ def test_a_change_that_was_cut_off_is_taken_back_by_the_next(tmp_path, at):
     assert [(tmp_path / n).read_text() for n in "abc"] == ["old\n"] * 3
 
 
+def test_one_folder_is_made_and_a_misspelt_path_is_not(tmp_path):
+    plan_write(tmp_path / "new", [TABLE]).apply()
+    assert (tmp_path / "new" / "table.cf").exists()
+    with pytest.raises(ConfigError, match="cannot be made") as caught:
+        plan_write(tmp_path / "etc" / "postfx" / "new", [TABLE]).apply()
+    assert str(tmp_path / "etc" / "postfx") in (caught.value.hint or "")
+    assert not (tmp_path / "etc").exists()
+
+
 def test_a_folder_that_cannot_be_is_an_error_of_its_name(tmp_path):
     (tmp_path / "conf").write_text("")
     with pytest.raises(ConfigError) as caught:

@@ -123,7 +123,7 @@ def comments_of_ldap(conf: Configuration) -> Iterator[Finding]:
             if effect is None:
                 continue
             for comment in comments_in(file, setting.source, value_start(setting)):
-                yield _finding(file, setting.name, comment.line, *effect)
+                yield _finding(file, file.full_name(setting.name), comment.line, *effect)
 
 
 def comments_of_master(conf: Configuration) -> Iterator[Finding]:
@@ -153,7 +153,7 @@ def text_tables(conf: Configuration, *names: str) -> list[SourceFile]:
         conf.read(conf.locate(use.path))
         for name in names or _TEXT_TABLES
         for use in conf.tables_of(name)
-        if use.kind != "ldap"
+        if use.kind not in {"ldap", "regexp", "pcre", "cidr"}
     )
     return [file for file in found if file]
 

@@ -43,7 +43,7 @@ def undeclared_domain(conf: Configuration) -> str | None:
     if known - own:
         return None
     for use in conf.tables_of("virtual_alias_maps"):
-        table = conf.read(conf.locate(use.path)) if use.kind == "ldap" else None
+        table = conf.table_of(use) if use.kind == "ldap" else None
         if table and (domain := domain_of_table(table)) and domain not in known:
             return domain
     return None

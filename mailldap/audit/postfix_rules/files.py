@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mailldap.audit.configuration import USUAL_DIRECTORY, Configuration, TableUse
 from mailldap.audit.finding import Finding, Severity
+from mailldap.audit.legacy import LegacyTable
 from mailldap.audit.source import SourceFile
 from mailldap.errors import ConfigError
 from mailldap.postfix.changeset import interrupted
@@ -24,13 +25,13 @@ _CERTIFICATES = (
 
 def secret_files(conf: Configuration) -> list[tuple[SourceFile, str]]:
     """Return the files that hold a password, each with the parameter that it belongs to."""
-    found = [(f, "bind_pw") for f in conf.ldap_tables if f.last.get("bind_pw")]
+    found = [(f, f.full_name("bind_pw")) for f in conf.ldap_tables if f.last.get("bind_pw")]
     for use in conf.tables_of("smtp_sasl_password_maps"):
         for suffix in ("", DATABASES.get(use.kind, "")):
             file = _read(conf, use.path + suffix)
             if file and use.kind != "ldap":
                 found.append((file, "smtp_sasl_password_maps"))
-    return list({file.path: (file, name) for file, name in found}.values())
+    return list({(file.path, name): (file, name) for file, name in found}.values())
 
 
 def wanted_mode(conf: Configuration, file: SourceFile) -> int:
@@ -43,7 +44,19 @@ def open_secret(conf: Configuration) -> Iterator[Finding]:
     """Find passwords that everybody on the machine can read."""
     for file, name in secret_files(conf):
         mode = file.mode or 0
-        if mode & 0o007:
+        if isinstance(file, LegacyTable):
+            yield Finding(
+                "secret-readable",
+                "error",
+                file.name,
+                file.last["bind_pw"].line,
+                name,
+                "holds a password in main.cf, which everybody on the machine has to be able to"
+                " read",
+                f"put the table's parameters into a file of its own, mode 0600, and name it"
+                f" ldap:{USUAL_DIRECTORY}/{file.prefix}.cf instead of ldap:{file.prefix}",
+            )
+        elif mode & 0o007:
             yield Finding(
                 "secret-readable",
                 "error",
@@ -58,7 +71,8 @@ def open_secret(conf: Configuration) -> Iterator[Finding]:
 def closed_secret(conf: Configuration) -> Iterator[Finding]:
     """Find tables behind proxy: that proxymap(8), which runs as Postfix's user, cannot read."""
     for use in conf.tables:
-        file = _read(conf, use.path) if use.proxied and use.kind == "ldap" else None
+        read = use.proxied and use.kind == "ldap" and not use.legacy
+        file = _read(conf, use.path) if read else None
         if file is None or file.mode is None or file.mode & 0o004:
             continue
         if file.mode & 0o040 and file.gid in {mail_group(), None}:
@@ -80,11 +94,21 @@ def closed_secret(conf: Configuration) -> Iterator[Finding]:
 def missing_table(conf: Configuration) -> Iterator[Finding]:
     """Find tables that main.cf or master.cf name and that are not there."""
     for use in conf.tables:
-        if not _judged(conf, use.path):
+        if use.legacy:
             continue
         database = DATABASES.get(use.kind)
         source = conf.exists(use.path)
-        if not (conf.exists(use.path + database) if database else source):
+        if not _judged(conf, use.path):
+            made = database is not None and conf.exists(use.path + database)
+            if not (source or made) and (database is None or _ours(use.path)):
+                yield _about(
+                    use,
+                    "not-checked",
+                    "info",
+                    f"{use.path} is not here: what is in this table was not checked",
+                    "copy it beside main.cf, or check on the machine that it runs on",
+                )
+        elif not (conf.exists(use.path + database) if database else source):
             fix = f"run postmap {use.reference}" if source else f"make {use.path}"
             if source and use.parameter in {"alias_maps", "alias_database"}:
                 fix = "run newaliases"
@@ -120,7 +144,7 @@ def missing_certificate(conf: Configuration) -> Iterator[Finding]:
         if conf.setting(name) is not None
     ]
     places += [
-        (table.name, setting.line, name, setting.value)
+        (table.name, setting.line, table.full_name(name), setting.value)
         for table in conf.ldap_tables
         for name in ("tls_ca_cert_file", "tls_cert", "tls_key")
         if (setting := table.last.get(name))
@@ -196,6 +220,11 @@ def cut_off(conf: Configuration) -> Iterator[Finding]:
             message,
             "run mailldap postfix fix, which first takes it back",
         )
+
+
+def _ours(path: str) -> bool:
+    """Return whether a file is of Postfix's own directory, which a copy brings along."""
+    return path.startswith(f"{USUAL_DIRECTORY}/")
 
 
 def _judged(conf: Configuration, path: str) -> bool:

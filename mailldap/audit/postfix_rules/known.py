@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
-from mailldap.audit.configuration import Configuration
 from mailldap.postfix.parameters import MACHINE_DEPENDENT, PER_TRANSPORT, defaults
 
-#: ldap_table(5) of Postfix 3.7, with the names that its source still takes.
-LDAP_PARAMETERS = frozenset(
-    {
-        "bind", "bind_dn", "bind_pw", "cache", "cache_expiry", "cache_size", "chase_referrals",
-        "debuglevel", "dereference", "domain", "expansion_limit", "leaf_result_attribute",
-        "query_filter", "recursion_limit", "result_attribute", "result_filter", "result_format",
-        "sasl_authz_id", "sasl_mechs", "sasl_minssf", "sasl_realm", "scope", "search_base",
-        "server_host", "server_port", "size_limit", "special_result_attribute", "start_tls",
-        "terminal_result_attribute", "timeout", "tls_ca_cert_dir", "tls_ca_cert_file",
-        "tls_cert", "tls_cipher_suite", "tls_key", "tls_random_file", "tls_require_cert",
-        "version",
-    }
-)  # fmt: skip
+if TYPE_CHECKING:
+    from mailldap.audit.configuration import Configuration
 
 #: main.cf parameters of releases after 3.7: not unknown, only not here yet.
 _LATER = re.compile(

@@ -8,12 +8,8 @@ from collections.abc import Iterator
 
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding
-from mailldap.audit.postfix_rules.known import (
-    LDAP_PARAMETERS,
-    is_known,
-    known_names,
-    references_in,
-)
+from mailldap.audit.legacy import LDAP_PARAMETERS
+from mailldap.audit.postfix_rules.known import is_known, known_names, references_in
 from mailldap.audit.source import SourceFile
 from mailldap.postfix.lines import logical_lines
 
@@ -23,7 +19,7 @@ _PREFIXED = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache):([A-Za-z0-9_]+)"
 
 def unreadable_lines(conf: Configuration) -> Iterator[Finding]:
     """Lines that are no ``name = value``; Postfix stops at the first one."""
-    for file in (conf.main, *conf.ldap_tables):
+    for file in (conf.main, *conf.ldap_files):
         if file is None:
             continue
         for line, why in file.faulty:
@@ -66,7 +62,7 @@ def refused_services(conf: Configuration) -> Iterator[Finding]:
 
 def overridden(conf: Configuration) -> Iterator[Finding]:
     """Find a parameter set twice with different values; the last one counts."""
-    for file in (conf.main, *conf.ldap_tables):
+    for file in (conf.main, *conf.ldap_files):
         if file is None:
             continue
         first: dict[str, tuple[int, str]] = {}
@@ -122,7 +118,8 @@ def unknown_in_ldap(conf: Configuration) -> Iterator[Finding]:
     for file in conf.ldap_tables:
         for setting in file.settings:
             if setting.name not in LDAP_PARAMETERS:
-                yield _unknown(file, setting.name, setting.line, LDAP_PARAMETERS)
+                names = frozenset(map(file.full_name, LDAP_PARAMETERS))
+                yield _unknown(file, file.full_name(setting.name), setting.line, names)
 
 
 def unknown_in_master(conf: Configuration) -> Iterator[Finding]:
@@ -136,7 +133,7 @@ def unknown_in_master(conf: Configuration) -> Iterator[Finding]:
 
 
 def _unknown(file: SourceFile, name: str, line: int, names: frozenset[str]) -> Finding:
-    if name == "special_result_filter":
+    if name == "special_result_filter" or name.endswith("_special_result_filter"):
         return Finding(
             "unknown-parameter",
             "warning",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding, Severity
+from mailldap.audit.legacy import LegacyTable
 from mailldap.audit.postfix_rules.comments import comments_of_ldap
 from mailldap.audit.source import SourceFile
 from mailldap.directory.base import Session, SessionParameters
@@ -27,9 +28,11 @@ _ADMIN = re.compile(
 
 def refused_values(conf: Configuration) -> Iterator[Finding]:
     """Find what Postfix refuses or warns about when it opens a table."""
-    commented = {finding.file for finding in comments_of_ldap(conf)}
+    commented = {(finding.file, finding.parameter) for finding in comments_of_ldap(conf)}
     for file in conf.ldap_tables:
-        if file.name in commented or file.faulty:
+        if any((file.name, file.full_name(s.name)) in commented for s in file.settings):
+            continue
+        if file.faulty:
             continue  # said already, line by line
         warnings: list[str] = []
         try:
@@ -53,10 +56,20 @@ def load_table(file: SourceFile, warn: Callable[[str], None] = lambda _text: Non
 
     Raises ConfigError where Postfix refuses it, CouldNotAsk where it needs another table.
     """
+    values = {file.full_name(name): setting for name, setting in file.last.items()}
+
+    def line_of(name: str) -> int | None:
+        return values[name].line if name in values else None
+
     context = TableContext(
-        _nobody, lambda _name: None, warn=warn, read_file=lambda _path: file.content
+        _nobody,
+        lambda name: values[name].value if name in values else None,
+        warn=warn,
+        read_file=lambda _path: file.content,
+        line_of=line_of,
     )
-    return load_config(str(file.path), context, _no_table)
+    name = file.prefix if isinstance(file, LegacyTable) else str(file.path)
+    return load_config(name, context, _no_table)
 
 
 def version(conf: Configuration) -> Iterator[Finding]:
@@ -289,7 +302,15 @@ def _finding(
     fix: str | None = None,
 ) -> Finding:
     setting = file.last.get(name) if name else None
-    return Finding(code, severity, file.name, setting.line if setting else None, name, message, fix)
+    return Finding(
+        code,
+        severity,
+        file.name,
+        setting.line if setting else None,
+        file.full_name(name) if name else None,
+        file.advice(message),
+        file.advice(fix) if fix else None,
+    )
 
 
 def _named_in(message: str, file: SourceFile) -> str | None:
