@@ -8,13 +8,14 @@ ARGS ?=
 export PIP_CONSTRAINT := $(CURDIR)/requirements/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench fuzz stack stack-down clean
+.PHONY: help demo test check bench bench-all bench-docs fuzz stack stack-down clean
 
 help:
 	@echo 'make demo        the main job on a directory in a file: no server, nothing to configure'
 	@echo 'make test        everything, against real servers in containers (ARGS="-k words" for less)'
 	@echo 'make check       linter, formatter, types, order of the rooms'
-	@echo 'make bench       every figure a ratio against the C tool'
+	@echo 'make bench       every figure a ratio against the C tool; bench-all adds the large ones and'
+	@echo '                 389, bench-docs puts what was measured into docs/speed.md'
 	@echo 'make fuzz        the property tests, for long'
 	@echo 'make stack       the whole mail scenario in containers, to look around in; stack-down ends it'
 	@echo 'make clean       removes what these have made'
@@ -59,8 +60,13 @@ check: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 bench: $(VENV)/installed-dev
-	docker/engine build openldap lab >/dev/null
 	$(BIN)/python bench/run.py $(ARGS)
+
+bench-all: $(VENV)/installed-dev
+	$(BIN)/python bench/run.py --all $(ARGS)
+
+bench-docs: $(VENV)/installed-dev
+	$(BIN)/python bench/run.py --docs
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz -m "hypothesis and not container" $(ARGS)
