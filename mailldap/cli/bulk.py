@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +21,6 @@ from mailldap.errors import BadData, ConfigError, CouldNotAsk, UsageError
 if TYPE_CHECKING:
     from mailldap.client import MailDirectory
     from mailldap.provision.bulk import ImportReport, Refused
-
-_INTERRUPTED = 130  # as for every other command, see mailldap.cli
 
 importing = typer.Typer(no_args_is_help=True, help="Bring entries and changes in, in bulk.")
 exporting = typer.Typer(no_args_is_help=True, help="Bring entries out, in bulk.")
@@ -81,8 +80,8 @@ def import_ldif(
     with (
         _Interruption() as interruption,
         _input(file, interruption) as (stream, name),
-        _rejects(rejects) as kept,
         run.connect() as mail,
+        _rejects(rejects, stream) as kept,
     ):
         work = _Import(run, mail, name, kept)
         try:
@@ -101,42 +100,51 @@ def import_ldif(
             work.tell_so_far()
             raise
         work.finish(interrupted=bool(interruption))
-    leave(_INTERRUPTED if interruption else work.status())
+    leave(interruption.status if interruption else work.status())
 
 
 class _Interruption:
-    """Ctrl-C during an import: what the directory is at work on is waited for.
+    """Ctrl-C or kill during an import: what the directory is at work on is waited for.
 
     While a pipe is waited for, and at the second time, it ends the import where it stands.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        #: The signal that came, 0 before.
+        self.signal = 0
         #: Whether a read is under way that may take for ever.
         self.reading = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
-        return self._asked
+        return self.signal != 0
+
+    @property
+    def status(self) -> int:
+        """The exit status, as a shell reports a program that the signal ended."""
+        return 128 + self.signal
 
     def asked(self) -> bool:
-        """Return whether somebody pressed Ctrl-C."""
-        return self._asked
+        """Return whether somebody asked for the end."""
+        return self.signal != 0
 
-    def _note(self, *_: object) -> None:
-        at_once = self._asked or self.reading
-        self._asked = True
+    def _note(self, number: int, _: object) -> None:
+        at_once = self or self.reading
+        self.signal = number
         if at_once:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
-        self._before = signal.getsignal(signal.SIGINT)
-        if self._before is not signal.SIG_IGN:  # as nohup and shells do for the background
-            signal.signal(signal.SIGINT, self._note)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:  # as nohup and shells do for the background
+                self._before[number] = before
+                signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
 
 class _Pipe(io.RawIOBase):
@@ -149,6 +157,10 @@ class _Pipe(io.RawIOBase):
     def readable(self) -> bool:
         """Return True."""
         return True
+
+    def fileno(self) -> int:
+        """Return the number of the stream."""
+        return self._stream.fileno()
 
     def read(self, size: int = -1) -> bytes:
         """Return up to *size* bytes, none at the end. Raises KeyboardInterrupt."""
@@ -261,6 +273,8 @@ def _input(file: str, interruption: _Interruption) -> Iterator[tuple[BinaryIO, s
             raise UsageError("there is no stdin to read")
         yield _readable(sys.stdin.buffer, interruption), "stdin"
         return
+    if not file:
+        raise BadData("the name of the file is empty")
     try:
         stream = Path(file).open("rb")  # noqa: SIM115  closed below, without this try
     except OSError as error:
@@ -276,17 +290,28 @@ def _readable(stream: BinaryIO, interruption: _Interruption) -> BinaryIO:
 
 
 @contextmanager
-def _rejects(path: Path | None) -> Iterator[TextIO | None]:
-    """Open the file for what is refused; there may be passwords in it."""
+def _rejects(path: Path | None, stream: BinaryIO) -> Iterator[TextIO | None]:
+    """Open the file for what is refused; there may be passwords in it.
+
+    Raises UsageError where it is *stream* itself, which would be lost.
+    """
     if path is None:
         yield None
         return
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as error:
         raise ConfigError(error.strerror or str(error), file=str(path)) from error
-    with os.fdopen(handle, "w", encoding="ascii") as stream:
-        yield stream
+    with os.fdopen(handle, "w", encoding="ascii") as kept:
+        status = os.fstat(handle)
+        if os.path.samestat(status, os.fstat(stream.fileno())):
+            raise UsageError(
+                f"{path} is what is read", hint="--rejects takes the name of another file"
+            )
+        if stat.S_ISREG(status.st_mode):
+            os.fchmod(handle, 0o600)
+            os.ftruncate(handle, 0)
+        yield kept
 
 
 @contextmanager

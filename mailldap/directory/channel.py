@@ -52,6 +52,8 @@ class Channel:
         self._waiting: list[bytes] = []
         #: False once the conversation broke off or was given back.
         self.usable = True
+        #: Whether the server is at work on something that our going away must not disturb.
+        self.busy = False
         sock.settimeout(0)
 
     def wrap(
@@ -71,11 +73,15 @@ class Channel:
     @property
     def stale(self) -> bool:
         """Whether the other side hung up, or spoke unasked, while nothing was under way."""
-        if not self.usable or self._at != len(self._buffer) or self._waiting:
+        if not self.usable or self.busy or self._at != len(self._buffer) or self._waiting:
             return True
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
+
+    def fileno(self) -> int:
+        """Return the number of the socket."""
+        return self._socket.fileno()
 
     def new_id(self) -> int:
         """Return a message id that this conversation has not used."""
@@ -279,7 +285,7 @@ class Channel:
     def close(self) -> None:
         """Say goodbye and close the socket; harmless when that has been done."""
         with suppress(OSError):  # it is going away in any case
-            if self.usable:
+            if self.usable and not self.busy:
                 self._socket.send(wire.message(self.new_id(), wire.UNBIND_REQUEST))
         self.usable = False
         with suppress(OSError):

@@ -214,16 +214,19 @@ def run_transaction(
     if started.code:
         return TransactionOutcome(started)
     identifier = started.value or b""
+    channel.busy = True
     results, ids = stream(channel, operations, deadline, window, (txn_control(identifier),))
     let_settle(channel, deadline())
     for index, queued in enumerate(results):
         if queued.code:
             channel.call(wire.txn_end(identifier, commit=False), deadline())
+            channel.busy = False
             return TransactionOutcome(queued, index)
     message_id = channel.send(wire.txn_end(identifier), deadline())
     if meanwhile is not None:
         meanwhile()
     ended = channel.result(message_id, deadline())
+    channel.busy = False
     culprit = txn_culprit(channel, ended) if ended.code else None
     return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
 

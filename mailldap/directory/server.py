@@ -19,6 +19,7 @@ from mailldap.directory.base import Scope, SearchRequest, SearchResult
 from mailldap.directory.bulk_write import attributes_of, first_use, make_batch, refused
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import Answer, run_search, run_transaction
+from mailldap.directory.keeper import Keeper
 from mailldap.directory.paging import PagedSearch
 from mailldap.directory.server_options import ServerOptions
 from mailldap.directory.uri import ServerUri
@@ -61,6 +62,7 @@ class _Connection:
         self.ldap3: ldap3.Connection = connect(uri, options)
         self.channel = Channel(self.ldap3.socket, first_id=_FIRST_ID)
         self.root_dse: Entry | None = None
+        self._keeper: Keeper | None = None
 
     def fetch_root_dse(self, deadline: float) -> Entry:
         """Return the root DSE, asked for once a connection."""
@@ -71,8 +73,19 @@ class _Connection:
             self.root_dse = result.entries[0] if result.entries else Entry("", ())
         return self.root_dse
 
+    def keep(self) -> None:
+        """See to it that the server does not see us go while it makes a transaction."""
+        if self._keeper is None:
+            self._keeper = Keeper(self.channel.fileno())
+
     def close(self) -> None:
-        """Unbind and close."""
+        """Unbind and close; in the middle of a transaction leave the connection to a keeper."""
+        busy = self.channel.busy
+        if busy:
+            self.keep()
+        if self._keeper is not None:
+            self._keeper.dismiss(at_once=not busy)
+            self._keeper = None
         self.channel.close()
         self.ldap3.strategy.close()
 
@@ -359,6 +372,8 @@ class LdapServer:
 
         def make(connection: _Connection) -> list[Result]:
             channel = connection.channel
+            if transactions:
+                connection.keep()
             results = make_batch(channel, changes[:alone], self._deadline, transactions=False)
             for change, result in zip(changes, results, strict=False):
                 if not result.code:
