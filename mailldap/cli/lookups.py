@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -72,7 +74,7 @@ def lookup(
 
             # Who types keys wants to see each answer.
             chunk = 1 if can_answer() else CHUNK
-            answers = lookup_many(asked, _stdin_keys(), chunk=chunk, say=run.talk)
+            answers = lookup_many(asked, _StdinKeys(), chunk=chunk, say=run.talk)
         else:
             answers = ((key, asked.get(key)) for key in keys)
         status = _answers(run, answers, alone=len(keys) == 1 and not bulk)
@@ -120,11 +122,25 @@ def _typed(name: str) -> str:
     return name
 
 
-def _stdin_keys() -> Iterator[str]:
-    if sys.stdin is None:
-        raise UsageError("there is no stdin to read keys from")
-    for line in sys.stdin.buffer:
-        yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+class _StdinKeys:
+    """The lines of stdin; of a file, ``operator.length_hint`` tells about how many there are."""
+
+    def __init__(self) -> None:
+        if sys.stdin is None:
+            raise UsageError("there is no stdin to read keys from")
+        self._stream = sys.stdin.buffer
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._stream:
+            yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+
+    def __length_hint__(self) -> int:
+        state = os.fstat(self._stream.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            return 0
+        at = self._stream.tell()
+        sample = os.pread(self._stream.fileno(), 1 << 16, at)
+        return sample.count(b"\n") * max(state.st_size - at, 0) // max(len(sample), 1)
 
 
 def _answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> int:

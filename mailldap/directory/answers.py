@@ -13,6 +13,10 @@ from mailldap.directory import ber
 from mailldap.directory.wire import MAX_INT, PAGED_RESULTS, Control
 from mailldap.ldap.entry import Entry
 
+#: Names and values, as bytes; with an entry's name in front of them.
+Attributes = list[tuple[bytes, list[bytes]]]
+Parts = tuple[bytes, Attributes]
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -76,17 +80,24 @@ def parse_controls(buffer: bytes, at: int, end: int) -> tuple[Control, ...]:
     return tuple(found)
 
 
-def parse_entry(buffer: bytes, at: int, end: int) -> Entry:  # noqa: PLR0912, PLR0915  see below
-    """Return the SearchResultEntry in ``buffer[at:end]`` (§4.5.2), order and spelling kept.
+def parse_entry(buffer: bytes, at: int, end: int) -> Entry:
+    """Return the SearchResultEntry in ``buffer[at:end]`` (§4.5.2), order and spelling kept."""
+    dn, attributes = parse_parts(buffer, at, end)
+    return Entry(
+        dn.decode("utf-8", "surrogateescape"),
+        tuple([(name.decode("utf-8", "surrogateescape"), tuple(own)) for name, own in attributes]),
+    )
+
+
+def parse_parts(buffer: bytes, at: int, end: int) -> Parts:  # noqa: PLR0912, PLR0915  see below
+    """Return the SearchResultEntry in ``buffer[at:end]`` (§4.5.2) as the bytes that it consists of.
 
     Written out flat: it runs once an entry in the bulk paths. An inner element that runs past
     its outer one shows in the offsets at the end of each loop.
     """
     try:
-        if buffer[at] != 0x04:
-            raise ber.DecodingError("an entry without a name")
         length = buffer[at + 1]
-        if length < 0x80:
+        if buffer[at] == 0x04 and length < 0x80:
             stop = at + 2 + length
             dn = buffer[at + 2 : stop]
         else:
@@ -109,7 +120,7 @@ def parse_entry(buffer: bytes, at: int, end: int) -> Entry:  # noqa: PLR0912, PL
                 after = at + length
             else:
                 at, after = ber.read_element(buffer, at, inner, 0x04)
-            name = buffer[at:after].decode("utf-8", "surrogateescape")
+            name = buffer[at:after]
             at = after
             length = buffer[at + 1]
             if buffer[at] == 0x31 and length < 0x80:
@@ -131,12 +142,12 @@ def parse_entry(buffer: bytes, at: int, end: int) -> Entry:  # noqa: PLR0912, PL
                 at = last
             if at != after:
                 raise ber.DecodingError("a value that runs past its attribute")
-            attributes.append((name, tuple(values)))
+            attributes.append((name, values))
         if at != stop:
             raise ber.DecodingError("an attribute that runs past its entry")
-        return Entry(dn.decode("utf-8", "surrogateescape"), tuple(attributes))
     except IndexError:
         raise ber.DecodingError("cut short") from None
+    return dn, attributes
 
 
 def parse_reference(buffer: bytes, at: int, end: int) -> tuple[str, ...]:

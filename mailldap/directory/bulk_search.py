@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mailldap.directory import ber, wire
+from mailldap.directory.answers import Attributes, Parts
 from mailldap.directory.base import Scope, SearchRequest, Session
 from mailldap.errors import SchemaError
 from mailldap.ldap.definitions import Definition, read_schema_text
@@ -35,6 +36,15 @@ class Asserted:
     key_of: KeyOf
     #: Whether the key of plain ASCII is the value in lower case.
     ignores_case: bool
+
+    def is_named(self, name: str) -> bool:
+        """Tell whether an attribute description is this attribute, with options or without."""
+        return name.partition(";")[0].lower() in self.names
+
+
+def is_simple(value: bytes) -> bool:
+    """Tell whether the key of a rule that ignores case is just the value in lower case."""
+    return value.isascii() and b" " not in value and b"\0" not in value
 
 
 def asserted(session: Session, attributes: Sequence[str]) -> tuple[Asserted, ...] | None:
@@ -131,9 +141,7 @@ def shows_all(
 
 
 def _shown(entry: Entry, one: Asserted) -> bool:
-    return any(
-        values and name.partition(";")[0].lower() in one.names for name, values in entry.attributes
-    )
+    return any(values and one.is_named(name) for name, values in entry.attributes)
 
 
 class OrSearch:
@@ -141,13 +149,15 @@ class OrSearch:
 
     def __init__(self, of: Sequence[Asserted], constants: Sequence[Filter]) -> None:
         """*constants* are the filters that all the searches share."""
-        self._of = of
+        #: The attributes, and the filters that all the searches share.
+        self.of = of
+        self.constants = constants
         self._constants = b"".join(map(wire.encode_filter, constants))
         self._attributes = [ber.text(one.attribute) for one in of]
         #: What stands in front of a value, by attribute and the value's length.
         self._heads: list[dict[int, bytes]] = [{} for _ in of]
         #: The places in *of* of an attribute description as the server spells it.
-        self._places: dict[str, tuple[int, ...]] = {}
+        self._places: dict[bytes, tuple[int, ...]] = {}
 
     def batch(self, values: Sequence[Sequence[bytes]]) -> OrBatch:
         """Return a batch of searches. *values* are what each asserts, one an attribute."""
@@ -155,7 +165,7 @@ class OrSearch:
 
     def filter(self, values: Iterable[Sequence[bytes]]) -> bytes:
         """Return the filter of a batch, encoded."""
-        places = range(len(self._of))
+        places = range(len(self.of))
         parts = []
         for own in values:
             for place in places:
@@ -173,26 +183,14 @@ class OrSearch:
         self._heads[place][length] = head
         return head
 
-    def asserted(self, place: int) -> Asserted:
-        """Return the attribute at *place*."""
-        return self._of[place]
-
-    def __len__(self) -> int:
-        return len(self._of)
-
-    def places(self, name: str) -> tuple[int, ...]:
+    def places(self, name: bytes) -> tuple[int, ...]:
         """Return which of the attributes an attribute description is."""
         found = self._places.get(name)
         if found is None:
-            plain = name.partition(";")[0].lower()
-            found = tuple(at for at, one in enumerate(self._of) if plain in one.names)
+            text = name.decode("utf-8", "surrogateescape")
+            found = tuple(at for at, one in enumerate(self.of) if one.is_named(text))
             self._places[name] = found
         return found
-
-
-def _is_simple(value: bytes) -> bool:
-    """Tell whether the key of a rule that ignores case is just the value in lower case."""
-    return value.isascii() and b" " not in value and b"\0" not in value
 
 
 class OrBatch:
@@ -202,9 +200,9 @@ class OrBatch:
         self._search = search
         self._values = values
         self._index: list[dict[bytes, list[int]]] = []
-        for place in range(len(search)):
+        for place in range(len(search.of)):
             index: dict[bytes, list[int]] = {}
-            key_of = search.asserted(place).key_of
+            key_of = search.of[place].key_of
             for number, own in enumerate(values):
                 key = key_of(own[place])
                 if key is not None:
@@ -216,17 +214,17 @@ class OrBatch:
         """The filter of all, encoded."""
         return self._search.filter(self._values)
 
-    def divide(self, entries: Sequence[Entry]) -> tuple[list[list[Entry]], set[int]] | None:
-        """Return the entries of each search, in order, and the searches that must be put alone.
+    def divide(self, entries: Sequence[Parts]) -> tuple[list[list[Attributes]], set[int]] | None:
+        """Return each search's entries, as their attributes, and what must be searched alone.
 
         Alone: where one entry belongs to several searches by different attributes, the server may
         allow to search only one of them. None where an entry belongs to no search: it matched
         something that is not shown, and might have for any of them.
         """
-        divided: list[list[Entry]] = [[] for _ in self._values]
+        divided: list[list[Attributes]] = [[] for _ in self._values]
         alone: set[int] = set()
-        for entry in entries:
-            explained = self._explain(entry)
+        for _, attributes in entries:
+            explained = self._explain(attributes)
             if not explained:
                 return None
             if len(explained) > 1:
@@ -236,24 +234,20 @@ class OrBatch:
                 if not common:
                     alone.update(explained)
             for number in explained:
-                divided[number].append(entry)
+                divided[number].append(attributes)
         return divided, alone
 
-    def _explain(self, entry: Entry) -> dict[int, int]:
-        """Return the searches that match the entry, with the attributes by which (as bits)."""
+    def _explain(self, attributes: Attributes) -> dict[int, int]:
+        """Return the searches that match an entry, with the attributes by which (as bits)."""
         found: dict[int, int] = {}
         places = self._search.places
-        for name, values in entry.attributes:
+        for name, values in attributes:
             for place in places(name):
-                index, one = self._index[place], self._search.asserted(place)
+                index, one = self._index[place], self._search.of[place]
+                # Of values of the usual kind, a key is the value itself, or in lower case.
+                usual = one.ignores_case and is_simple(b"".join(values))
                 for value in values:
-                    numbers = index.get(value.lower()) if one.ignores_case else None
-                    if numbers is None:
-                        # A key that is the value itself would have been found.
-                        if one.ignores_case and _is_simple(value):
-                            continue
-                        key = one.key_of(value)
-                        numbers = index.get(key) if key is not None else None
-                    for number in numbers or ():
+                    key = value.lower() if usual else one.key_of(value)
+                    for number in index.get(key, ()) if key is not None else ():
                         found[number] = found.get(number, 0) | 1 << place
         return found

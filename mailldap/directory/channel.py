@@ -24,6 +24,8 @@ _CHUNK = 1 << 18
 
 #: Message id, tag of the operation, where its content begins and ends, where the message ends.
 Frame = tuple[int, int, int, int, int]
+#: Lengths of up to 65,535 as one and two octets tell them, of the forms that an entry has.
+_LONG = (0x81, 0x82)
 _LONGEST_POLL = (1 << 31) - 1  # milliseconds, what poll(2) takes
 
 
@@ -165,7 +167,10 @@ class Channel:
                 while end - at > 1:
                     length = buffer[at + 1]
                     start = at + 2
-                    if buffer[at] != ber.SEQUENCE or length >= 0x80:
+                    if length in _LONG and buffer[at] == ber.SEQUENCE and end - at > 4:
+                        start += length & 3
+                        length = int.from_bytes(buffer[at + 2 : start], "big")
+                    elif buffer[at] != ber.SEQUENCE or length >= 0x80:
                         whole = ber.frame_length(buffer, at, end, patient=self.libldap)
                         start += length & 0x7F if length >= 0x80 else 0
                         length = whole - (start - at)
@@ -304,13 +309,15 @@ def _frame(buffer: bytes, at: int, end: int, *, libldap: bool) -> Frame:
                 message_id = int.from_bytes(buffer[at + 2 : first], "big")
                 length = buffer[first + 1]
                 start = first + 2
-                if length < 0x80:
-                    stop = start + length
-                    if stop <= end:
-                        return message_id, buffer[first], start, stop, end
-                elif not libldap:
+                if length in _LONG and first + 4 <= end:
+                    start += length & 3
+                    length = int.from_bytes(buffer[first + 2 : start], "big")
+                elif length >= 0x80 and not libldap:
                     tag, start, stop = ber.read_header(buffer, first, end)
                     return message_id, tag, start, stop, end
+                stop = start + length
+                if stop <= end:
+                    return message_id, buffer[first], start, stop, end
         if libldap:
             message_id, tag, start, stop = read_header(buffer, at, end)
             return message_id, tag, start, stop, end

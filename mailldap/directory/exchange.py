@@ -17,6 +17,7 @@ from mailldap.directory.wire import Control
 from mailldap.ldap.entry import Entry
 
 _T = TypeVar("_T")
+_E = TypeVar("_E")
 #: What a server says nearly always: success, and nothing more (RFC 4511 §4.1.9).
 _DONE = Result(0)
 _SUCCESS = bytes.fromhex("0a010004000400")
@@ -67,6 +68,46 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
     return finished
 
 
+class EntryStream:
+    """The entries of one search as they come in, then what its last message tells."""
+
+    def __init__(
+        self, channel: Channel, message_id: int, deadline: Callable[[], float | None]
+    ) -> None:
+        """*deadline* is asked at each wait for the search sent as *message_id*."""
+        self._channel = channel
+        self._id = message_id
+        self._deadline = deadline
+        #: References as they come; code and text when the entries have ended.
+        self.result = SearchResult()
+        self.controls: tuple[Control, ...] = ()
+        #: False until the last message is in.
+        self.complete = False
+
+    def read(self, parse: Callable[[bytes, int, int], _T]) -> Iterator[list[_T]]:
+        """Yield what *parse* makes of the entries, as many together as came in together.
+
+        Raises ApiError.
+        """
+        own, channel = self._id, self._channel
+        while not self.complete:
+            buffer, frames = channel.receive_all(self._deadline())
+            found = []
+            try:
+                for message_id, tag, start, stop, end in frames:
+                    if message_id == own and tag == wire.SEARCH_ENTRY:
+                        found.append(parse(buffer, start, stop))
+                    elif message_id != own:
+                        channel.check_unsolicited(Message(message_id, tag, buffer, start, stop))
+                    elif _take(channel, self.result, (own, tag, start, stop, end), buffer):
+                        self.complete = True
+                        self.controls = answers.parse_controls(buffer, stop, end)
+            except ber.DecodingError as error:
+                raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
+            if found:
+                yield found
+
+
 def _entry(channel: Channel, buffer: bytes, start: int, stop: int, end: int) -> Entry:
     try:
         return answers.parse_entry(buffer, start, stop)
@@ -107,17 +148,19 @@ def stream_searches(
     questions: Iterable[tuple[_T, bytes]],
     window: int,
     deadline: Callable[[], float | None],
-) -> Iterator[tuple[_T, SearchResult]]:
+    parse: Callable[[bytes, int, int], _E],
+) -> Iterator[tuple[_T, SearchResult, list[_E]]]:
     """Put encoded searches, *window* of them unanswered; yield each with its answer.
 
-    *deadline* is asked at each wait. Raises ApiError.
+    The answer's entries, which *parse* reads, are beside it. *deadline* is asked at each wait.
+    Raises ApiError.
     """
-    waiting: dict[int, tuple[_T, SearchResult]] = {}
+    waiting: dict[int, tuple[_T, SearchResult, list[_E]]] = {}
     following = iter(questions)
     while True:
         while len(waiting) < window and (question := next(following, None)) is not None:
             mark, operation = question
-            waiting[channel.send(operation, deadline())] = mark, SearchResult()
+            waiting[channel.send(operation, deadline())] = mark, SearchResult(), []
         if not waiting:
             return
         buffer, frames = channel.receive_all(deadline())
@@ -128,7 +171,7 @@ def stream_searches(
                 continue
             try:
                 if tag == wire.SEARCH_ENTRY:
-                    slot[1].entries.append(answers.parse_entry(buffer, start, stop))
+                    slot[2].append(parse(buffer, start, stop))
                 elif _take(channel, slot[1], (message_id, tag, start, stop, end), buffer):
                     del waiting[message_id]
                     yield slot

@@ -8,7 +8,8 @@ No ldap3: a lookup must not pay for its import.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +18,7 @@ from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, SessionParameters
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import run_search, stream_searches
+from mailldap.directory.exchange import EntryStream, run_search, stream_searches
 from mailldap.directory.libldap.connect import open_channel, start_tls
 from mailldap.directory.libldap.referral import Chase
 from mailldap.directory.libldap.uri import LibldapUri, parse_uri_list
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mailldap.directory.libldap.tls import TlsRules
 
 _T = TypeVar("_T")
+_E = TypeVar("_E")
 
 _NO_SUCH_ATTRIBUTE = 16
 _NO_SUCH_OBJECT = 32
@@ -215,12 +217,15 @@ class LibldapSession:
                 return chase.follow(request, result)
         return result
 
-    def encode(self, request: SearchRequest, filter_: bytes | None = None) -> bytes:
-        """Return the search request with the table's timeout and dereference in it.
+    def encode(
+        self, request: SearchRequest, filter_: bytes | None = None, *, timed: bool = True
+    ) -> bytes:
+        """Return the search request with the table's dereference and, if *timed*, timeout in it.
 
         *filter_* is an encoded filter that takes the place of the request's.
         """
-        return wire.search(self._adjusted(request), filter_)
+        adjusted = self._adjusted(request)
+        return wire.search(adjusted if timed else replace(adjusted, time_limit=0), filter_)
 
     def _adjusted(self, request: SearchRequest) -> SearchRequest:
         return replace(
@@ -230,25 +235,52 @@ class LibldapSession:
         )
 
     def stream(
-        self, questions: Iterable[tuple[_T, bytes]], window: int
-    ) -> Iterator[tuple[_T, SearchResult]]:
+        self,
+        questions: Iterable[tuple[_T, bytes]],
+        window: int,
+        parse: Callable[[bytes, int, int], _E],
+    ) -> Iterator[tuple[_T, SearchResult, list[_E]]]:
         """Put encoded searches, *window* of them unanswered; yield each with its answer.
 
-        Answers come as the server finishes them. A result other than success is handed over and
-        changes nothing; references are left alone. Raises ApiError where the conversation fails:
-        questions without an answer have to be put again.
+        Answers come as the server finishes them, their entries, read by *parse*, beside them. A
+        result other than success is handed over and changes nothing; references are left alone.
+        Raises ApiError where the conversation fails: questions without an answer have to be put
+        again.
         """
         self.ensure_open()
         if self._parameters.timeout == 0:
             raise api_error(PARAM_ERROR)
         try:
             channel = self._connected()
-            yield from stream_searches(channel, questions, window, self._deadline)
+            yield from stream_searches(channel, questions, window, self._deadline, parse)
         except ApiError as error:
             self.close()
             raise _worded("Search error {result}: {text}", error) from error
         except GeneratorExit:
             self.close()  # answers are still on their way
+            raise
+
+    @contextmanager
+    def entries(self, operation: bytes) -> Iterator[EntryStream]:
+        """Put one encoded search, whose entries are read as they come.
+
+        A search that is left before its end ends the connection. Raises ApiError, from reading
+        too; each wait has the table's timeout.
+        """
+        self.ensure_open()
+        if self._parameters.timeout == 0:
+            raise api_error(PARAM_ERROR)
+        try:
+            channel = self._connected()
+            sent = channel.send(operation, self._deadline())
+            stream = EntryStream(channel, sent, self._deadline)
+            yield stream
+            if not stream.complete:
+                self.close()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, ApiError):
+                raise _worded("Search error {result}: {text}", error) from error
             raise
 
     def close(self) -> None:

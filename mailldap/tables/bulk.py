@@ -7,34 +7,44 @@ or one after the other. See docs/speed.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
+from operator import length_hint
+from time import monotonic
 
+from mailldap.directory.answers import Attributes, parse_entry, parse_parts
 from mailldap.directory.base import Deref, SearchRequest
-from mailldap.directory.bulk_search import OrBatch, OrSearch, asserted, shows_all
+from mailldap.directory.bulk_search import Asserted, OrBatch, OrSearch, asserted, shows_all
 from mailldap.directory.session import LibldapSession
+from mailldap.directory.snapshot import Snapshot
 from mailldap.errors import CouldNotAsk, FilterError
-from mailldap.ldap.entry import Entry
-from mailldap.ldap.filter import And, Equality, Filter, Or, parse_libldap
+from mailldap.ldap.filter import And, parse_libldap
 from mailldap.tables.base import Answer, Found, NotFound, Table
-from mailldap.tables.ldap_config import LdapConfig
-from mailldap.tables.ldap_result import Query, as_asked_for
+from mailldap.tables.ldap_result import Query
 from mailldap.tables.ldap_table import LdapTable
 from mailldap.tables.open import Lookup
-from mailldap.tables.template import Template
+from mailldap.tables.shape import is_plain, shape_of
 
 #: Keys that are read and answered together.
-CHUNK = 5000
+CHUNK = 20_000
 #: Fewer keys than this are asked one by one.
 _MANY = 30
 _BATCH = 50
 _BATCHES_UNDER_WAY = 4
+#: Fewer keys are not worth a snapshot, whatever the number of entries.
+_SNAPSHOT = 500
+#: An entry of a snapshot costs about a third of a key of a batch.
+_ENTRIES_A_KEY = 3
+#: Seconds after which a snapshot is too old to answer from.
+_FRESH = 60
 #: OpenLDAP hangs up on an anonymous client with more than 100 requests pending
 #: (slapd.conf(5), conn_max_pending).
 _SEARCHES_UNDER_WAY = 80
 
 Say = Callable[[str], None]
+#: Answers keys, of which about so many are to come, these included.
+Asker = Callable[[Sequence[str], int], list[Answer]]
 
 
 def lookup_many(
@@ -43,39 +53,35 @@ def lookup_many(
     """Yield each key with what :meth:`Lookup.get` answers for it, in the order of *keys*.
 
     *say* is told, in words, how LDAP tables are asked. Memory is that of one *chunk* of keys and
-    their answers. Raises ConfigError as open_table.
+    their answers, and of a snapshot where the keys are worth one: how many there are is taken from
+    ``operator.length_hint(keys)``; without that, as many are expected as have come. Raises
+    ConfigError as open_table.
     """
-    asked: dict[int, Callable[[Sequence[str]], list[Answer]]] = {}
+    asked: dict[int, Asker] = {}
+    expected, seen = length_hint(keys), 0
     following = iter(keys)
     while batch := list(islice(following, chunk)):
+        to_come = max(expected - seen if expected else seen, len(batch))
+        seen += len(batch)
         answers: list[Answer] = [NotFound()] * len(batch)
         open_ = list(range(len(batch)))
         position = 0
         while open_ and (table := lookup.table(position)) is not None:
             if position not in asked:
                 asked[position] = _asker(table, say)
-            for index, answer in zip(
-                open_, asked[position]([batch[index] for index in open_]), strict=True
-            ):
+            share = to_come * len(open_) // len(batch)
+            asking = asked[position]([batch[index] for index in open_], share)
+            for index, answer in zip(open_, asking, strict=True):
                 answers[index] = lookup.checked(table, batch[index], answer)
             open_ = [index for index in open_ if isinstance(answers[index], NotFound)]
             position += 1
         yield from zip(batch, answers, strict=True)
 
 
-def _asker(table: Table, say: Say | None) -> Callable[[Sequence[str]], list[Answer]]:
+def _asker(table: Table, say: Say | None) -> Asker:
     if isinstance(table, LdapTable):
         return _LdapAsker(table, say).answers
-    return lambda keys: [table.get(key) for key in keys]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A query_filter as (&(constant)…(|(attribute=template)…)), templates one an attribute."""
-
-    constants: tuple[Filter, ...]
-    attributes: tuple[str, ...]
-    templates: tuple[Template, ...]
+    return lambda keys, _to_come: [table.get(key) for key in keys]
 
 
 class _LdapAsker:
@@ -84,17 +90,21 @@ class _LdapAsker:
     def __init__(self, table: LdapTable, say: Say | None) -> None:
         self._table = table
         self._say = say or (lambda _text: None)
-        self._shape = _shape(table.config)
-        self._plain = self._shape is not None and _is_plain(table.config, self._shape)
+        self._shape = shape_of(table.config)
+        self._plain = self._shape is not None and is_plain(table.config, self._shape)
         self._wanted = [name.lower() for name in table.config.attributes.ordinary]
-        self._used: dict[str, bool] = {}
+        self._used: dict[bytes, bool] = {}
         #: Whether an attribute had a name that no attribute has.
         self._odd = False
         self._search: OrSearch | None = None
         self._planned = False
+        self._snapshot: Snapshot[Answer] | None = None
+        self._taken = 0.0
+        #: How many keys have to be expected for another try.
+        self._worth = _SNAPSHOT
 
-    def answers(self, keys: Sequence[str]) -> list[Answer]:
-        """Return the answers of ``table.get`` for *keys*."""
+    def answers(self, keys: Sequence[str], to_come: int) -> list[Answer]:
+        """Return the answers of ``table.get`` for *keys*; see Asker."""
         table = self._table
         if len(keys) < _MANY or table.context.probe is not None or not self._can_stream():
             return [table.get(key) for key in keys]
@@ -107,6 +117,9 @@ class _LdapAsker:
                 if not self._planned:
                     self._plan(session)
                 if self._search is not None:
+                    self._leave_out(pending, answers)
+                    if self._has_snapshot(session, self._search, to_come):
+                        self._remember(pending, answers)
                     self._ask_together(session, self._search, pending, answers)
                 self._ask_singly(session, pending, answers)
         except CouldNotAsk:
@@ -116,8 +129,7 @@ class _LdapAsker:
     def _can_stream(self) -> bool:
         config = self._table.config
         return (
-            config.domain is None
-            and not config.session.chase_referrals
+            not config.session.chase_referrals
             and not config.attributes.special
             and config.session.timeout != 0
             and config.size_limit >= 0
@@ -133,7 +145,7 @@ class _LdapAsker:
             return
         of = asserted(session, shape.attributes)
         if of is not None and (
-            len(of) == 1 or shows_all(session, self._request(), shape.constants, of)
+            len(of) == 1 or shows_all(session, self._request(of), shape.constants, of)
         ):
             self._search = OrSearch(of, shape.constants)
             self._say(f"{name}: one search for {_BATCH} keys")
@@ -141,16 +153,67 @@ class _LdapAsker:
             attributes = " and ".join(shape.attributes)
             self._say(f"{name}: how {attributes} compare is not shown: {singly}")
 
-    def _request(self) -> SearchRequest:
-        """Return what all searches of a plain table share."""
-        config, shape = self._table.config, self._shape
-        assert shape is not None
+    def _request(self, of: Iterable[Asserted] = ()) -> SearchRequest:
+        """Return what all searches of a plain table share, to be shown the attributes *of* too."""
+        config = self._table.config
         base = config.templates.expand_query(config.search_base, "x", str)
         attributes = config.attributes.all
         if attributes:
-            attributes = (*attributes, *shape.attributes)
+            attributes = (*attributes, *(one.attribute for one in of))
         deref = Deref(config.session.dereference)
         return SearchRequest(base or "", config.scope, And(()), attributes, deref=deref)
+
+    def _leave_out(self, pending: Iterable[str], answers: dict[str, Answer]) -> None:
+        """Answer the keys whose domain is not one of the table's."""
+        table = self._table
+        if table.config.domain is None:
+            return
+        known: dict[str, Answer | None] = {}
+        for key, value in self._plain_keys(pending, answers):
+            prepared = value.decode()
+            at = prepared.rfind("@")
+            domain = prepared[at:] if at > 0 else ""
+            if domain not in known:
+                known[domain] = table.outside(prepared)
+            outside = known[domain]
+            if outside is not None:
+                # A list that cannot be read says so for each key.
+                answers[key] = outside if isinstance(outside, NotFound) else table.get(key)
+
+    def _has_snapshot(self, session: LibldapSession, search: OrSearch, to_come: int) -> bool:
+        """Tell whether there is a snapshot, after taking one where it seems worth it.
+
+        Nobody tells how many entries there are: the server is asked to stop where they are too
+        many for the keys.
+        """
+        if self._snapshot is not None and monotonic() - self._taken < _FRESH:
+            return True
+        self._snapshot = None
+        if to_come < self._worth:
+            return False
+        self._taken = monotonic()
+        snapshot: Snapshot[Answer] = Snapshot(search.of)
+        limit = _ENTRIES_A_KEY * to_come
+        name = self._table.name
+        if snapshot.fill(session, self._request(), search.constants, limit, self._make):
+            self._say(f"{name}: a snapshot of {snapshot.entries} entries")
+            self._snapshot = snapshot
+            return True
+        self._say(f"{name}: no snapshot for about {to_come} keys: {snapshot.fault}")
+        self._worth = 4 * to_come if snapshot.too_large else sys.maxsize
+        return False
+
+    def _make(self, attributes: Attributes) -> Answer | None:
+        return self._answer((attributes,))
+
+    def _remember(self, pending: Iterable[str], answers: dict[str, Answer]) -> None:
+        """Answer what the snapshot can tell; what it does not hold, the server may hide."""
+        assert self._snapshot is not None
+        get = self._snapshot.get
+        for key, value in self._plain_keys(pending, answers):
+            answer = get(value)
+            if answer is not None:
+                answers[key] = answer
 
     def _ask_together(
         self,
@@ -159,59 +222,77 @@ class _LdapAsker:
         pending: Iterable[str],
         answers: dict[str, Answer],
     ) -> None:
-        """Answer what can be answered by OR filters."""
-        request = self._request()
+        """Answer what can be answered by OR filters.
+
+        An entry may match one key by what it shows and another by what it hides. So keys without
+        an entry are put once more, together: where nothing comes back, there is nothing.
+        """
+        open_ = self._plain_keys(pending, answers)
+        missed = self._put_together(session, search, open_, answers)
+        self._put_together(session, search, iter(missed), answers)
+
+    def _put_together(
+        self,
+        session: LibldapSession,
+        search: OrSearch,
+        keys: Iterator[tuple[str, bytes]],
+        answers: dict[str, Answer],
+    ) -> list[tuple[str, bytes]]:
+        """Answer keys by OR filters; return those without an entry beside others with some."""
+        request = self._request(search.of)
         size_limit = self._table.config.size_limit
+        missed: list[tuple[str, bytes]] = []
         searches = (
-            ((batch, keys), session.encode(request, batch.filter))
-            for batch, keys in self._batches(search, pending)
+            ((batch, together), session.encode(request, batch.filter))
+            for batch, together in _batches(search, keys)
         )
-        for (batch, keys), result in session.stream(searches, _BATCHES_UNDER_WAY):
+        for (batch, together), result, found in session.stream(
+            searches, _BATCHES_UNDER_WAY, parse_parts
+        ):
             if result.code or result.references:
                 continue  # a limit, perhaps, that one search would not meet
-            divided = batch.divide(result.entries)
+            if not found:
+                answers.update((key, NotFound()) for key, _ in together)
+                continue
+            divided = batch.divide(found)
             if divided is None:
                 continue
             parts, alone = divided
-            for number, key in enumerate(keys):
+            for number, (key, value) in enumerate(together):
                 entries = parts[number]
-                if number not in alone and (not size_limit or len(entries) <= size_limit):
+                if not entries:
+                    missed.append((key, value))
+                elif number not in alone and (not size_limit or len(entries) <= size_limit):
                     answer = self._answer(entries)
                     if answer is not None:
                         answers[key] = answer
+        return missed
 
-    def _batches(
-        self, search: OrSearch, pending: Iterable[str]
-    ) -> Iterator[tuple[OrBatch, list[str]]]:
-        """Yield batches of the keys that need no warning and no second thought."""
-        fold, width = self._table.context.fold, len(search)
-        keys: list[str] = []
-        values: list[list[bytes]] = []
+    def _plain_keys(
+        self, pending: Iterable[str], answers: Container[str]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the open keys that need no warning and no second thought, and what is asserted."""
+        fold = self._table.context.fold
         for key in pending:
-            if not key or not key.isascii() or "\0" in key:
-                continue
-            keys.append(key)
-            values.append([(key.lower() if fold else key).encode()] * width)
-            if len(keys) == _BATCH:
-                yield search.batch(values), keys
-                keys, values = [], []
-        if keys:
-            yield search.batch(values), keys
+            if key and key not in answers and key.isascii() and "\0" not in key:
+                yield key, (key.lower() if fold else key).encode()
 
-    def _answer(self, entries: Sequence[Entry]) -> Answer | None:
-        """Return what a plain table makes of *entries*.
+    def _answer(self, entries: Iterable[Attributes]) -> Answer | None:
+        """Return what a plain table makes of entries.
 
-        None where a warning is due, or where an entry is an odd one.
+        None where a warning is due, or where an entry is an odd one; see as_asked_for.
         """
         used = self._used
         values: list[bytes] = []
-        for entry in entries:
+        for attributes in entries:
             taken = 0
-            for name, own in entry.attributes:
+            for name, own in attributes:
                 if used.get(name) or (name not in used and self._uses(name)):
                     values += own
                     taken += 1
-            if self._odd or (taken > 1 and as_asked_for(entry) is not entry.attributes):
+            if self._odd or (
+                taken > 1 and len({name.lower() for name, _ in attributes}) < len(attributes)
+            ):
                 return None
         if not values:
             return NotFound()
@@ -223,10 +304,10 @@ class _LdapAsker:
         except UnicodeDecodeError:
             return None
 
-    def _uses(self, name: str) -> bool:
+    def _uses(self, name: bytes) -> bool:
         """Tell whether the table takes the values of an attribute description."""
-        own = name.lower()
-        self._odd |= "\0" in name
+        own = name.decode("utf-8", "surrogateescape").lower()
+        self._odd |= b"\0" in name
         self._used[name] = any(own == w or own.startswith(w + ";") for w in self._wanted)
         return self._used[name]
 
@@ -234,11 +315,11 @@ class _LdapAsker:
         self, session: LibldapSession, pending: Iterable[str], answers: dict[str, Answer]
     ) -> None:
         """Answer the rest by searches of their own; what fails is left to one by one."""
-        for (key, question), result in session.stream(
-            self._singles(session, pending, answers), _SEARCHES_UNDER_WAY
+        for (key, question), result, entries in session.stream(
+            self._singles(session, pending, answers), _SEARCHES_UNDER_WAY, parse_entry
         ):
             if result.code in {0, 32} and not result.references:
-                answers[key] = self._table.answered(key, question, result.code, result.entries)
+                answers[key] = self._table.answered(key, question, result.code, entries)
 
     def _singles(
         self, session: LibldapSession, pending: Iterable[str], answers: dict[str, Answer]
@@ -268,64 +349,9 @@ class _LdapAsker:
             yield (key, question), session.encode(request)
 
 
-def _is_plain(config: LdapConfig, shape: _Shape) -> bool:
-    """Tell whether the table inserts keys whole and gives values as they are."""
-    attributes = config.attributes
-    return (
-        all(len(t.parts) == 1 and t.parts[0] in {("s",), ("S",)} for t in shape.templates)
-        and not config.search_base.dynamic
-        and config.result_format.text == "%s"
-        and not (config.templates.key_domain or config.templates.key_user)
-        and not (attributes.terminal or attributes.leaf or attributes.special)
-        and config.expansion_limit <= 0
-    )
-
-
-def _shape(config: LdapConfig) -> _Shape | None:
-    """Return the form of the query_filter, None where it is not the usual one.
-
-    Each directive becomes a mark of two private characters around its letter; the filter with the
-    marks is then read as any other.
-    """
-    template = config.query_filter
-    if "\ue000" in template.text or not template.dynamic:
-        return None
-    text = "".join(
-        part if isinstance(part, str) else f"\ue000{part[0]}\ue001" for part in template.parts
-    )
-    try:
-        whole = parse_libldap(text)
-    except FilterError:
-        return None
-    parts = whole.filters if isinstance(whole, And) else (whole,)
-    constants = tuple(part for part in parts if not _marked(part))
-    dynamic = [part for part in parts if _marked(part)]
-    if len(dynamic) != 1:
-        return None
-    items = dynamic[0].filters if isinstance(dynamic[0], Or) else (dynamic[0],)
-    attributes: list[str] = []
-    templates: list[Template] = []
-    for item in items:
-        if not isinstance(item, Equality) or not _marked(item) or "\ue000" in item.attribute:
-            return None
-        attributes.append(item.attribute)
-        templates.append(_template(item.value))
-    return _Shape(constants, tuple(attributes), tuple(templates))
-
-
-def _marked(part: Filter) -> bool:
-    return "\ue000" in repr(part) or "\\xee\\x80\\x80" in repr(part)
-
-
-def _template(value: bytes) -> Template:
-    """Return the template behind a value with marks."""
-    parts: list[str | tuple[str]] = []
-    for piece in value.decode("utf-8", "surrogateescape").split("\ue000"):
-        letter, mark, rest = piece.partition("\ue001")
-        if mark:
-            parts.append((letter,))
-        else:
-            rest = letter
-        if rest:
-            parts.append(rest)
-    return Template("", tuple(parts), dynamic=True)
+def _batches(
+    search: OrSearch, keys: Iterator[tuple[str, bytes]]
+) -> Iterator[tuple[OrBatch, list[tuple[str, bytes]]]]:
+    width = len(search.of)
+    while together := list(islice(keys, _BATCH)):
+        yield search.batch([[value] * width for _, value in together]), together

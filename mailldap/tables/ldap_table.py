@@ -59,15 +59,9 @@ class LdapTable(BaseTable):
         self._base = self._filter = None
         self._entries = []
         config = self.config
-        if config.domain is not None:
-            domain = key.rpartition("@")[2]
-            if "@" not in key or key.rindex("@") == 0:
-                return NotFound()
-            matched = match_string(config.name, config.domain, domain, self.context)
-            if isinstance(matched, Failed):
-                return matched
-            if not matched:
-                return NotFound()
+        outside = self.outside(key)
+        if outside is not None:
+            return outside
         try:
             self.session()
         except ApiError as error:
@@ -84,6 +78,19 @@ class LdapTable(BaseTable):
             return NotFound()
         self._base, self._filter = base, query
         return Query(base, config.scope, query, config.attributes.all)
+
+    def outside(self, key: str) -> Answer | None:
+        """Return the answer for a key that the list of domains keeps from the servers, or None."""
+        config = self.config
+        if config.domain is None:
+            return None
+        at = key.rfind("@")
+        if at <= 0:
+            return NotFound()
+        matched = match_string(config.name, config.domain, key[at + 1 :], self.context)
+        if isinstance(matched, Failed):
+            return matched
+        return None if matched else NotFound()
 
     def _ask(self, question: Query, key: str) -> Answer:
         try:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mailldap.directory.bulk_search import OrSearch
 from mailldap.directory.open import session_opener
 from mailldap.directory.server import LdapServer
 from mailldap.directory.server_options import ServerOptions
@@ -49,16 +50,25 @@ def people():
     )
 
 
-@pytest.fixture(scope="module")
-def filled(slapd_factory):
-    """A slapd that gives at most ten entries: an OR batch often has more."""
-    made = slapd_factory(data="base", sizelimit=10)
+def with_people(made):
     with LdapServer(
         ServerOptions((made.uri,), made.base, made.admin_dn, made.admin_password)
     ) as server:
         for person in people():
             server.apply(Add(person))
     return made
+
+
+@pytest.fixture(scope="module")
+def filled(slapd_factory):
+    """A slapd that gives at most ten entries: an OR batch often has more."""
+    return with_people(slapd_factory(data="base", sizelimit=10))
+
+
+@pytest.fixture(scope="module")
+def unlimited(slapd_factory):
+    """A slapd that gives all of its entries, if they are asked for."""
+    return with_people(slapd_factory(data="base", sizelimit="unlimited"))
 
 
 def opened(folder, uri, warn=lambda _text: None, **parameters):
@@ -98,30 +108,45 @@ TABLES = {
         "a search for each key",
     ),
     "expansions": ({"query_filter": MAIL, "expansion_limit": 3} | ROUTING, "a search for each"),
-    "domain": ({"query_filter": MAIL, "domain": "example.com"} | ROUTING, None),
+    "domain": ({"query_filter": MAIL, "domain": "example.com"} | ROUTING, "one search for"),
+    "domains": (
+        {"query_filter": "(uid=%u)", "domain": "other.example, x"} | ROUTING, "a search for each key",
+    ),
+    "lost domains": (
+        {"query_filter": MAIL, "domain": "other.example, fail:it"} | ROUTING, "one search for",
+    ),
     "bad filter": ({"query_filter": "(mail=%s"} | ROUTING, "a search for each key"),
     "no base": ({"query_filter": MAIL, "search_base": "dc=org"} | ROUTING, "one search for"),
 }  # fmt: skip
 
 
+def hostile_keys(seed):
+    keys = HOSTILE + [f"a{n}@{d}" for n in range(45) for d in ("example.com", "other.example")]
+    keys += [f"A{n}.X@example.com" for n in range(40)] + [f"é{n}@example.com" for n in range(9)]
+    random.Random(seed).shuffle(keys)
+    return keys
+
+
+def both_ways(folder, server, parameters, keys, **options):
+    """Ask one by one and many at a time; return the answers, which are the same, and the talk."""
+    told = []
+    warned = {"one": [], "many": []}
+    with contextlib.closing(opened(folder, server.uri, warned["one"].append, **parameters)) as one:
+        single = [(key, one.get(key)) for key in keys]
+    with contextlib.closing(
+        opened(folder, server.uri, warned["many"].append, **parameters)
+    ) as lookup:
+        assert list(lookup_many(lookup, keys, chunk=97, say=told.append, **options)) == single
+    assert set(warned["many"]) == set(warned["one"])
+    return single, told
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_many_are_answered_as_one_by_one(filled, tmp_path, monkeypatch, name):
     parameters, choice = TABLES[name]
-    keys = HOSTILE + [f"a{n}@{d}" for n in range(45) for d in ("example.com", "other.example")]
-    keys += [f"A{n}.X@example.com" for n in range(40)] + [f"é{n}@example.com" for n in range(9)]
-    random.Random(name).shuffle(keys)
-    single, told = [], []
-    warned = {"one": [], "many": []}
-    with contextlib.closing(
-        opened(tmp_path, filled.uri, warned["one"].append, **parameters)
-    ) as one:
-        single = [(key, one.get(key)) for key in keys]
-    with contextlib.closing(
-        opened(tmp_path, filled.uri, warned["many"].append, **parameters)
-    ) as lookup:
-        assert list(lookup_many(lookup, keys, chunk=97, say=told.append)) == single
-    assert set(warned["many"]) == set(warned["one"])
-    assert told == [] if choice is None else choice in told[0]
+    keys = hostile_keys(name)
+    single, told = both_ways(tmp_path, filled, parameters, keys)
+    assert choice in told[0]
     if name in {"one attribute", "as generated"}:
         kinds = {type(answer) for _, answer in single}
         assert {Found, NotFound, Failed} >= kinds >= {Found, NotFound}
@@ -134,6 +159,104 @@ def test_many_are_answered_as_one_by_one(filled, tmp_path, monkeypatch, name):
             monkeypatch.setattr(table, "get", lambda key: asked.append(key) or get(key))
             assert list(lookup_many(lookup, keys)) == single
         assert len(asked) < len(keys)
+
+
+PLAIN = [name for name, (_, choice) in TABLES.items() if choice == "one search for"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_snapshot_answers_as_one_by_one(unlimited, filled, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
+    parameters, keys = TABLES[name][0], hostile_keys(name)
+    _, told = both_ways(tmp_path, unlimited, parameters, keys)
+    if name == "no base":
+        assert "no snapshot" in told[1]
+        return
+    assert "a snapshot of" in told[1]
+    assert len(told) == 2  # one snapshot for all chunks
+    assert "no more than 10 entries" in both_ways(tmp_path, filled, parameters, keys)[1][1]
+    # What was found once, and needs no second thought, is not asked for again.
+    batched = []
+    batch = OrSearch.batch
+    monkeypatch.setattr(OrSearch, "batch", lambda o, v: batched.extend(v) or batch(o, v))
+    both_ways(tmp_path, unlimited, parameters, keys)
+    there = {f"a{n}@example.com" for n in range(2, 40)}
+    assert there.isdisjoint(value[0].decode() for value in batched)
+
+
+def test_a_snapshot_is_taken_where_the_keys_are_worth_it(unlimited, tmp_path, monkeypatch):
+    monkeypatch.setattr(bulk, "_SNAPSHOT", 31)
+    monkeypatch.setattr(bulk, "_ENTRIES_A_KEY", 1)
+    table = {"query_filter": MAIL} | ROUTING
+    keys = [f"a{n}@example.com" for n in range(40)] * 8
+
+    def talk(keys, chunk):
+        told = []
+        with contextlib.closing(opened(tmp_path, unlimited.uri, **table)) as lookup:
+            for key, answer in lookup_many(lookup, keys, chunk=chunk, say=told.append):
+                assert answer == Found(f"{key[:-12]}@mail1,{key[:-12]}@mail2")
+        return told[1:]
+
+    # There are 51 entries. A list tells how long it is; of a stream, as much again is expected.
+    assert talk(keys[:30], 30) == []
+    assert "more than 40 entries" in talk(keys[:40], 30)[0]
+    assert talk(keys, 40) == talk(keys, 400)
+    assert "a snapshot of 51" in talk(keys, 40)[0]
+    none, some = talk((key for key in keys), 31)
+    assert "more than 31 entries" in none
+    assert "a snapshot of 51" in some
+
+
+def rule(server, access):
+    """Put one access rule in front of the server's own, or take it away."""
+    where = "dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\n"
+    what = (
+        f"add: olcAccess\nolcAccess: {{0}}{access}"
+        if access
+        else "delete: olcAccess\nolcAccess: {0}"
+    )
+    done = server.exec(
+        ["ldapmodify", "-Q", "-Y", "EXTERNAL", "-H", "ldapi:///"], f"{where}{what}\n".encode()
+    )
+    assert done.returncode == 0, done.stderr
+
+
+HIDDEN = {
+    "attribute": (
+        'to dn.exact="{}" attrs=mailAlternateAddress by * search',
+        "not every entry shows",
+    ),
+    "entry": ('to dn.exact="{}" by * none', "a snapshot of"),
+    "no search": ('to dn.exact="{}" attrs=mailAlternateAddress by * =r', "a snapshot of"),
+    "value": ('to dn.exact="{}" attrs=mail val="a30@example.com" by * search', "a snapshot of"),
+    "result": ('to dn.exact="{}" attrs=mailRoutingAddress by * none', "a snapshot of"),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_what_is_hidden_is_hidden_from_a_snapshot(unlimited, tmp_path, monkeypatch, what):
+    monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
+    access, expected = HIDDEN[what]
+    rule(unlimited, access.format(f"uid=a30,ou=People,{BASE}"))
+    try:
+        single, told = both_ways(tmp_path, unlimited, TABLES["as generated"][0], hostile_keys(what))
+    finally:
+        rule(unlimited, None)
+    assert expected in told[1], told
+    answers = dict(single)
+    found = {
+        key: isinstance(answers[key], Found) for key in ("a30@example.com", "a30@other.example")
+    }
+    assert found["a30@example.com"] is (what not in {"entry", "result"})
+    assert found["a30@other.example"] is (what in {"attribute", "value"})
+
+
+def test_an_old_snapshot_is_forgotten(unlimited, tmp_path, monkeypatch):
+    monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
+    monkeypatch.setattr(bulk, "_FRESH", 0)
+    keys = [f"a{n}@example.com" for n in range(40)] * 8
+    _, told = both_ways(tmp_path, unlimited, {"query_filter": MAIL} | ROUTING, keys)
+    assert sum("a snapshot of" in text for text in told) > 1
 
 
 def test_several_tables_are_asked_in_their_order(filled, tmp_path):
