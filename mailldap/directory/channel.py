@@ -316,7 +316,7 @@ def _frame(buffer: bytes, at: int, end: int, *, libldap: bool) -> Frame:
                     tag, start, stop = ber.read_header(buffer, first, end)
                     return message_id, tag, start, stop, end
                 stop = start + length
-                if stop <= end:
+                if stop <= end and (length < 0x80 or start > first + 2):
                     return message_id, buffer[first], start, stop, end
         if libldap:
             message_id, tag, start, stop = read_header(buffer, at, end)
