@@ -159,6 +159,24 @@ class TestAtHome:
         assert codes(folder, **where) == []
         assert codes(write(tmp_path / "copy", files)) == ["not-checked"]
 
+    def test_postmap_is_not_run_on_aliases(self, tmp_path):
+        (tmp_path / "etc").mkdir()
+        for name in ("aliases", "more", "users"):
+            (tmp_path / "etc" / name).write_text("root: a\n")
+        lines = [
+            "alias_maps = hash:/etc/aliases hash:/etc/more",
+            "alias_database = hash:/etc/aliases",
+            "local_recipient_maps = hash:/etc/users $alias_maps",
+        ]
+        files = {**CLEAN, "main.cf": MAIN + "".join(f"{line}\n" for line in lines)}
+        folder, where = home(tmp_path, files)
+        fixes = [f.fix for f in check(folder, **where) if f.parameter == "local_recipient_maps"]
+        assert fixes == [
+            "run postmap hash:/etc/users",
+            "run newaliases",
+            "run postalias hash:/etc/more",
+        ]
+
     @pytest.mark.parametrize(
         "table",
         ["regexp:/nonexistent", "pcre:/etc/postfix/x", "cidr:/x", "texthash:/x", "hash:/x",

@@ -109,9 +109,7 @@ def missing_table(conf: Configuration) -> Iterator[Finding]:
                     "copy it beside main.cf, or check on the machine that it runs on",
                 )
         elif not (conf.exists(use.path + database) if database else source):
-            fix = f"run postmap {use.reference}" if source else f"make {use.path}"
-            if source and use.parameter in {"alias_maps", "alias_database"}:
-                fix = "run newaliases"
+            fix = f"run {_maker(conf, use)}" if source else f"make {use.path}"
             missing = use.path + (database or "")
             message = f"{missing} is not there: lookups fail with 451"
             yield _about(use, "table-missing", "error", message, fix)
@@ -129,11 +127,8 @@ def stale_database(conf: Configuration) -> Iterator[Finding]:
         except OSError:
             continue
         if older or source in conf.overlay:
-            again = (
-                "newaliases" if use.parameter.startswith("alias_") else (f"postmap {use.reference}")
-            )
             message = f"{made} is older than {source.name}: Postfix sees the old content"
-            yield _about(use, "table-stale", "warning", message, f"run {again}")
+            yield _about(use, "table-stale", "warning", message, f"run {_maker(conf, use)}")
 
 
 def missing_certificate(conf: Configuration) -> Iterator[Finding]:
@@ -225,6 +220,14 @@ def cut_off(conf: Configuration) -> Iterator[Finding]:
 def _ours(path: str) -> bool:
     """Return whether a file is of Postfix's own directory, which a copy brings along."""
     return path.startswith(f"{USUAL_DIRECTORY}/")
+
+
+def _maker(conf: Configuration, use: TableUse) -> str:
+    """Return the command that makes a database: postmap would spoil one of aliases."""
+    if use.reference in {own.reference for own in conf.tables_of("alias_database")}:
+        return "newaliases"
+    aliases = {own.reference for own in conf.tables_of("alias_maps")}
+    return f"{'postalias' if use.reference in aliases else 'postmap'} {use.reference}"
 
 
 def _judged(conf: Configuration, path: str) -> bool:
