@@ -208,6 +208,16 @@ class TestAtHome:
         (folder / "cacert.pem").write_text("")
         assert codes(folder, **where) == []
 
+    def test_a_deliver_that_is_not_cyrus(self, tmp_path):
+        entry = (
+            "dovecot unix - n n - - pipe\n  user=vmail argv=/usr/lib/dovecot/deliver -d ${user}\n"
+        )
+        files = {**CLEAN, "master.cf": MASTER + entry}
+        folder, where = home(tmp_path, files)
+        assert codes(folder, **where) == []
+        write(folder, {"main.cf": MAIN + "virtual_transport = dovecot:\n"})
+        assert "program-missing" in codes(folder, **where)
+
     def test_a_deliver_that_is_there(self, tmp_path):
         entry = "cyrus unix - n n - - pipe\n  user=cyrus argv=/usr/lib/cyrus/bin/deliver ${user}\n"
         folder, where = home(tmp_path, {**CLEAN, "master.cf": MASTER + entry})

@@ -39,7 +39,13 @@ def pipe_programs(conf: Configuration) -> Iterator[Deliver]:
 
 def cyrus_delivers(conf: Configuration) -> Iterator[Deliver]:
     """Yield the entries that run Cyrus's deliver(8)."""
-    return (p for p in pipe_programs(conf) if posixpath.basename(p.path.text) == "deliver")
+    return (program for program in pipe_programs(conf) if _is_cyrus(program))
+
+
+def _is_cyrus(program: Deliver) -> bool:
+    """Tell Cyrus's deliver(8) from other programs, Dovecot's old one of that name among them."""
+    folder, name = posixpath.split(program.path.text)
+    return name == "deliver" and "dovecot" not in folder
 
 
 def missing_program(conf: Configuration) -> Iterator[Finding]:
@@ -50,7 +56,7 @@ def missing_program(conf: Configuration) -> Iterator[Finding]:
     used = {transport for _, transport in _transports(conf)}
     for program in pipe_programs(conf):
         path = program.path.text
-        cyrus = posixpath.basename(path) == "deliver"
+        cyrus = _is_cyrus(program)
         if not (cyrus or program.service.name in used):
             continue
         if not path.startswith("/") or conf.executable(path):
