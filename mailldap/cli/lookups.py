@@ -176,7 +176,9 @@ def _as_printed(key: str) -> str:
 
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…")]
-Trace = Annotated[bool, typer.Option("--trace", help="show every key tried, on which table")]
+Trace = Annotated[
+    bool, typer.Option("--trace", help="show every key tried, and what was rewritten")
+]
 
 
 def resolve(
@@ -236,7 +238,7 @@ def _resolutions(run: Run, found: list[Resolution], *, trace: bool) -> int:
         for warning in resolution.warnings:
             warn(f"warning: {warning}")
     run.emit(
-        one_or_list([resolution_form(resolution) for resolution in found]),
+        one_or_list([resolution_form(resolution, steps=trace) for resolution in found]),
         lambda: "".join(resolution_text(resolution, trace=trace) for resolution in found),
     )
     # What will be tried again is never told as a no.

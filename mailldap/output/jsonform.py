@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a short command has only what it prints
     from mailldap.provision.bulk import ImportReport, Refused
     from mailldap.provision.result import Result
     from mailldap.simulate.result import Resolution, SenderList, SenderOwners, SenderVerdict
+    from mailldap.simulate.trace import Step
     from mailldap.tables.base import Answer, Probe
 
 VERSION = 1
@@ -128,9 +129,9 @@ def refused_form(refused: Refused) -> Form:
     }
 
 
-def resolution_form(resolution: Resolution) -> Form:
-    """Return the shape of ``resolve`` and ``route``."""
-    return {
+def resolution_form(resolution: Resolution, *, steps: bool = False) -> Form:
+    """Return the shape of ``resolve`` and ``route``; *steps* adds what ``--trace`` shows more."""
+    form: Form = {
         "version": VERSION,
         "query": resolution.query,
         "outcome": resolution.outcome,
@@ -149,6 +150,21 @@ def resolution_form(resolution: Resolution) -> Form:
             for r in resolution.recipients
         ],
         "trace": [_probe_form(probe) for probe in resolution.trace],
+    }
+    if steps:
+        form["steps"] = [_step_form(step) for step in resolution.steps]
+    return form
+
+
+def _step_form(step: Step) -> Form:
+    """Return the shape of one step of ``--trace``."""
+    return {
+        "step": step.kind,
+        "rule": step.rule,
+        "from": step.before,
+        "to": list(step.after),
+        "level": step.level,
+        "lookups": step.lookups,
     }
 
 

@@ -7,7 +7,6 @@ lines of tab-separated fields.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mailldap.output.escape import visible
@@ -17,6 +16,7 @@ if TYPE_CHECKING:  # a short command has only what it prints
     from mailldap.ldap.entry import Entry
     from mailldap.provision.result import Result
     from mailldap.simulate.result import Recipient, Resolution, SenderVerdict
+    from mailldap.simulate.trace import Step
     from mailldap.tables.base import Probe
 
 
@@ -72,23 +72,48 @@ def resolution_text(resolution: Resolution, *, trace: bool) -> str:
     lines = ["\t".join(head) + "\n"]
     lines += [f"  {_recipient_text(recipient)}\n" for recipient in resolution.recipients]
     if trace:
-        lines.append(trace_text(resolution.trace))
+        lines.append(trace_text(resolution.trace, resolution.steps))
     return "".join(lines)
 
 
-def trace_text(trace: Sequence[Probe]) -> str:
-    """Return the questions to tables in their order, below each table what it was asked."""
-    lines = ["  tables asked, in this order:" if trace else "  no table was asked"]
+def trace_text(trace: Sequence[Probe], steps: Sequence[Step] = ()) -> str:
+    """Return the questions to tables in their order, below each table what it was asked.
+
+    Between them stands what was done to addresses.
+    """
+    lines = ["  asked and done, in this order:" if trace or steps else "  no table was asked"]
     seen: set[Probe] = set()
-    for table, probes in groupby(trace, key=lambda probe: probe.table):
-        lines.append(f"    {visible(table)}")
-        for probe in probes:
-            told = probe_lines(probe)
-            if probe in seen:  # smtpd and cleanup ask the same things
-                told = [f"{told[0]}  (again)"]
-            seen.add(probe)
-            lines += [f"      {line}" for line in told]
+    table = None
+    for number in range(len(trace) + 1):
+        done = [step for step in steps if step.lookups == number]
+        lines += [f"    {_step_text(step)}" for step in done]
+        if number == len(trace):
+            break
+        probe = trace[number]
+        if done or probe.table != table:
+            table = probe.table
+            lines.append(f"    {visible(table)}")
+        told = probe_lines(probe)
+        if probe in seen:  # smtpd and cleanup ask the same things
+            told = [f"{told[0]}  (again)"]
+        seen.add(probe)
+        lines += [f"      {line}" for line in told]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _step_text(step: Step) -> str:
+    """Return one line: what became of an address, and by which rule."""
+    words = f"{step.rule}, level {step.level}" if step.level else step.rule
+    if step.kind == "duplicate":
+        return f"{visible(step.before)} is there already, and is left out  ({visible(words)})"
+    if step.kind == "identity":
+        return f"{visible(step.before)} is its own result, and stays  ({visible(words)})"
+    after = ", ".join(map(visible, step.after))
+    if step.kind == "copy":
+        return f"a copy of mail for {visible(step.before)} goes to {after}  ({visible(words)})"
+    if step.kind == "extension" and step.after == (step.before,):
+        return f"{after}: the extension is left out  ({visible(words)})"
+    return f"{visible(step.before)} -> {after}  ({visible(words)})"
 
 
 def _recipient_text(r: Recipient) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.words import split_braced
 from mailldap.simulate.lists import MatchList
+from mailldap.simulate.trace import Step
 from mailldap.tables.base import Failed, Table, TableContext
 from mailldap.tables.open import Maps, open_table
 
@@ -15,8 +17,15 @@ from mailldap.tables.open import Maps, open_table
 class Opened:
     """What the parameters of *main* name, opened once through *context*."""
 
-    def __init__(self, main: MainCf, context: TableContext) -> None:
+    def __init__(
+        self,
+        main: MainCf,
+        context: TableContext,
+        note: Callable[[Step], None] = lambda _step: None,
+    ) -> None:
         self.main = main
+        #: Is told what is done to addresses.
+        self.note = note
         self.context = context
         self.utf8 = context.utf8
         self._tables: dict[tuple[str, bool, bool], Table] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mailldap.simulate.trace import Step
 from mailldap.tables.base import Probe
 
 Outcome = Literal["deliver", "reject", "defer"]
@@ -42,6 +43,7 @@ class Resolution:
     """What becomes of mail for one address.
 
     ``reply`` is smtpd's whole answer where it refuses or defers at RCPT or at the end of DATA.
+    ``trace`` are the questions to tables, ``steps`` what was done to addresses between them.
     """
 
     query: str
@@ -52,6 +54,7 @@ class Resolution:
     trace: tuple[Probe, ...] = ()
     warnings: tuple[str, ...] = ()
     reply: str | None = None
+    steps: tuple[Step, ...] = ()
 
 
 #: What route() answers: one recipient, not expanded.

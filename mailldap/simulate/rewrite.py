@@ -78,23 +78,39 @@ class Rewriting:
         """Return an address in internal form rewritten, in internal form."""
         return unquote(self.external(quote(address), remote=remote))
 
-    def tokens(self, tree: list[Token], *, remote: bool = False) -> list[Token]:
-        """Return the tokens of one address rewritten; rewrite_tree()."""
+    def rules(self, address: str) -> tuple[str, ...]:
+        """Return what rewrites an address in external form: parameters, or words for the rest."""
+        used: list[str] = []
+        self.tokens(scan(address), used=used)
+        return tuple(used)
+
+    def tokens(
+        self, tree: list[Token], *, remote: bool = False, used: list[str] | None = None
+    ) -> list[Token]:
+        """Return the tokens of one address rewritten; rewrite_tree(). *used*: see rules."""
+        used = [] if used is None else used
         if is_null(tree):
             return tree
         if len(tree) == 1 and tree[0].is_op("@"):
+            used.append("no address")
             return [Token(Kind.QUOTED, "", grouped=True)]
-        tree = self._without_route(tree)
+        whole, tree = tree, self._without_route(tree)
+        if len(tree) < len(whole):
+            used.append("source route dropped")
         origin = self.remote_domain if remote else self.myorigin
         domain = self.remote_domain if remote else self.mydomain
         if find_last(tree, "@") is None:
-            tree = self._with_domain(tree, origin)
+            tree = self._with_domain(tree, origin, used)
         at = find_last(tree, "@")
         if self.append_dot_mydomain and domain and at is not None and at + 1 < len(tree):
             rest = tree[at:]
             if not any(t.kind is Kind.LITERAL or t.is_op(".") for t in rest):
                 tree = appended(tree, [operator("."), *scan(domain)])
-        return without_trailing_dot(tree)
+                used.append("append_dot_mydomain")
+        whole, tree = tree, without_trailing_dot(tree)
+        if len(tree) < len(whole):
+            used.append("trailing dot dropped")
+        return tree
 
     def _without_route(self, tree: list[Token]) -> list[Token]:
         """Drop ``@a,@b:`` in front of an address, but not where nothing follows."""
@@ -104,18 +120,21 @@ class Rewriting:
                     return tree[index + 1 :] or tree
         return tree
 
-    def _with_domain(self, tree: list[Token], origin: str) -> list[Token]:
+    def _with_domain(self, tree: list[Token], origin: str, used: list[str]) -> list[Token]:
         """Give an address without ``@`` a domain."""
         bang = next((i for i, t in enumerate(tree) if t.is_op("!")), None)
         if self.swap_bangpath and bang is not None:
             site, user = tree[:bang], tree[bang + 1 :]
             mark = site[0].grouped if site else True
+            used.append("swap_bangpath")
             return [t.as_grouped(mark) for t in [*user, operator("@")]] + site
         percent = find_last(tree, "%")
         if self.allow_percent_hack and percent is not None:
             at = Token(Kind.OPERATOR, "@", grouped=tree[percent].grouped)
+            used.append("allow_percent_hack")
             return [*tree[:percent], at, *tree[percent + 1 :]]
         if self.append_at_myorigin and origin:
+            used.append("append_at_myorigin")
             return appended(tree, [operator("@"), *scan(origin)])
         return tree
 

@@ -29,6 +29,7 @@ from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
 from mailldap.simulate.smtpd import AddressChecks
 from mailldap.simulate.startup import check_settings
+from mailldap.simulate.trace import Step
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext
 
@@ -47,6 +48,7 @@ class Simulator:
         self.main = main
         self._outer = context
         self._probes: list[Probe] = []
+        self._steps: list[Step] = []
         self._warnings: list[str] = []
         #: What tables are opened with.
         self.context = replace(
@@ -59,7 +61,7 @@ class Simulator:
             warn=self._warn,
             probe=self._probe,
         )
-        self._opened = Opened(main, self.context)
+        self._opened = Opened(main, self.context, self._note)
 
     # --- what the answers are made of --------------------------------------------------------
 
@@ -107,6 +109,11 @@ class Simulator:
         if self._outer.probe:
             self._outer.probe(probe)
 
+    def _note(self, step: Step) -> None:
+        """Keep a step, unless another program has done the same before."""
+        if step not in (replace(known, lookups=0) for known in self._steps):
+            self._steps.append(replace(step, lookups=len(self._probes)))
+
     def _warn(self, text: str) -> None:
         if text not in self._warnings:
             self._warnings.append(text)
@@ -114,6 +121,7 @@ class Simulator:
 
     def _begin(self) -> None:
         self._probes.clear()
+        self._steps.clear()
         self._warnings.clear()
 
     def close(self) -> None:
@@ -192,6 +200,7 @@ class Simulator:
         """Return the recipient that RCPT TO names, or the reply that refuses it."""
         try:
             read = self._checks.read("RCPT", argument, other=sender, smtputf8=smtputf8)
+            self._cleanup.rewritten(read.address)  # smtpd asks for it before cleanup does
             reply = self._checks.recipient(read, sender)
         except Refused as refused:
             return refused.reply
@@ -203,11 +212,19 @@ class Simulator:
         *resolved*: show the address that the resolver gives, not the one in the queue file.
         """
         route = self._resolver.resolve(address, sender)
+        if route.recipient and route.recipient != address:
+            after = (quote(route.recipient),)
+            self._note(Step("rewrite", "trivial-rewrite(8) resolves it", quote(address), after))
         shown = (resolved and route.recipient) or address
         return _judged(quote(shown) if shown else "<>", route)
 
     def _traced(self, resolution: Resolution) -> Resolution:
-        return replace(resolution, trace=tuple(self._probes), warnings=tuple(self._warnings))
+        return replace(
+            resolution,
+            trace=tuple(self._probes),
+            warnings=tuple(self._warnings),
+            steps=tuple(self._steps),
+        )
 
     # --- senders -----------------------------------------------------------------------------
 

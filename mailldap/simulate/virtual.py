@@ -17,11 +17,13 @@ from mailldap.postfix.words import fold, split_list
 from mailldap.simulate.lookup import ADDRESS, AddressSearch, Hit
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.rewrite import Rewriting
+from mailldap.simulate.trace import Kind, Step
 from mailldap.tables.base import Failed
 from mailldap.tables.open import Maps
 
 #: How often canonical mapping may be repeated.
 _MAX_CANONICAL = 10
+_PROPAGATION = "propagate_unmatched_extensions"
 
 
 class CleanupFailed(Exception):
@@ -56,13 +58,14 @@ class Envelope:
     failures: list[CleanupFailed] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
 
-    def add(self, key: str, recipient: str) -> None:
-        """Add a recipient unless its *key* was there before."""
+    def add(self, key: str, recipient: str) -> bool:
+        """Add a recipient unless its *key* was there before; tell whether it was added."""
         if key in self._seen:
-            return
+            return False
         self.recipients.append(recipient)
         if self.remembered <= 0 or len(self._seen) < self.remembered:
             self._seen.add(key)
+        return True
 
     @property
     def failure(self) -> CleanupFailed | None:
@@ -123,6 +126,7 @@ class Cleanup:
             )
             envelope.failures.append(_write_error())
         elif isinstance(hit, Hit):
+            self._note("copy", parameter, address, unquote(hit.value))
             self._blind_copy(envelope, unquote(hit.value))
 
     def _blind_copy(self, envelope: Envelope, address: str) -> None:
@@ -140,15 +144,33 @@ class Cleanup:
         distinct = self._main.get_bool("enable_original_recipient")
         for result in results:
             key = f"{dsn_orcpt}\n{orcpt}\n{result}" if distinct else result
-            envelope.add(fold(key, utf8=self._opened.utf8), result)
+            if not envelope.add(fold(key, utf8=self._opened.utf8), result):
+                self._note("duplicate", "duplicate_filter_limit", result)
 
     # --- canonical form ----------------------------------------------------------------------
 
     def _canonical(self, envelope: Envelope, address: str) -> str:
-        clean = self._rewriting.internal(address or self._main.get("empty_address_recipient"))
+        clean = self.rewritten(address or self._main.get("empty_address_recipient"))
         if self._map_ok:
             clean = self._mapped(envelope, clean, "recipient_canonical", "envelope_recipient")
         return clean
+
+    def rewritten(self, address: str) -> str:
+        """Return an address in internal form as trivial-rewrite(8) rewrites it."""
+        external = quote(address)
+        return self._noted(external, self._rewriting.external(external))
+
+    def _noted(self, before: str, after: str) -> str:
+        """Return *after* in internal form, having told what made it of *before*."""
+        result = unquote(after)
+        if result != unquote(before):
+            rules = ", ".join(self._rewriting.rules(before)) or "quoting"
+            self._note("rewrite", rules, unquote(before), result)
+        return result
+
+    def _note(self, kind: Kind, rule: str, before: str, *after: str, level: int = 0) -> None:
+        """Tell what was done; addresses are in internal form."""
+        self._opened.note(Step(kind, rule, quote(before), tuple(map(quote, after)), level))
 
     def _mapped(self, envelope: Envelope, address: str, own: str, which: str) -> str:
         """Return *address* after its own canonical maps, the common ones, and masquerading."""
@@ -157,7 +179,9 @@ class Cleanup:
             if maps.tables and which in self._classes(f"{prefix}_classes"):
                 address = self._by_canonical(envelope, address, maps)
         if self._main.get("masquerade_domains") and which in self._classes("masquerade_classes"):
-            address = self._masqueraded(envelope, address)
+            before, address = address, self._masqueraded(envelope, address)
+            if address != before:
+                self._note("masquerade", "masquerade_domains", before, address)
         return address
 
     def _classes(self, parameter: str) -> frozenset[str]:
@@ -170,7 +194,7 @@ class Cleanup:
         """Return what canonical tables make of an address; only the first result counts."""
         propagate = "canonical" in self._propagated
         external = quote(address)
-        for _ in range(_MAX_CANONICAL):
+        for level in range(1, _MAX_CANONICAL + 1):
             results = self._map(maps, unquote(external), propagate=propagate)
             if isinstance(results, Failed):
                 self._opened.warn(
@@ -185,7 +209,9 @@ class Cleanup:
                 self._opened.warn(f"multi-valued {maps.title} entry for {external}")
             before, external = external, quote(results[0])
             if self._same(before, external):
+                self._note("identity", maps.title, unquote(before), results[0], level=level)
                 return unquote(external)
+            self._note("canonical", maps.title, unquote(before), results[0], level=level)
         self._opened.warn(
             f"unreasonable {maps.title} map nesting for {external} -- "
             "message not accepted, try again later"
@@ -248,10 +274,12 @@ class Cleanup:
                     raise _write_error()
                 if found is None:
                     break
+                self._note("alias", maps.title, current, *found, level=count + 1)
                 for result in found:
                     if len(result.encode("utf-8", "surrogateescape")) > self._limits.length:
                         raise self._unreasonable(maps, f"result {result[:300]}...")
                     if self._same(current, result):
+                        self._note("identity", maps.title, current, result, level=count + 1)
                         final.add(fold(current, utf8=self._opened.utf8))
                 results[position] = found[0]
                 results += found[1:]
@@ -279,13 +307,17 @@ class Cleanup:
             local = address.rpartition("@")[0] if "@" in address else address
             if hit.extension:
                 local = local[: -len(hit.extension)]
+            rule = f"{maps.title}: a domain keeps the local part"
+            self._opened.note(Step("domain", rule, text, (quote(local + text),)))
             text = quote(local + text)
         extension = hit.extension if propagate and hit.extension else ""
         results = []
         for external in addresses(text):
-            result = unquote(self._rewriting.external(external))
+            result = self._noted(external, self._rewriting.external(external))
             local, at, domain = result.rpartition("@")
             results.append(f"{local}{extension}@{domain}" if at else result + extension)
+            if hit.extension:
+                self._note("extension", _PROPAGATION, result, results[-1])
         if not results:
             self._opened.warn(
                 f'{maps.title} lookup of {address} returns non-address result "{text}"'
@@ -299,7 +331,7 @@ class Cleanup:
     @cached_property
     def _propagated(self) -> frozenset[str]:
         known = ("canonical", "virtual", "alias", "forward", "include", "generic")
-        return listed_names(self._main, "propagate_unmatched_extensions", known)
+        return listed_names(self._main, _PROPAGATION, known)
 
     @cached_property
     def _limits(self) -> _Limits:

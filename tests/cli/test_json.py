@@ -8,6 +8,7 @@ import yaml
 
 RESOLUTION = {"version", "query", "outcome", "reason", "dsn", "recipients", "trace"}
 RECIPIENT = {"address", "class", "transport", "nexthop", "outcome", "dsn", "reason"}
+STEP = {"step", "rule", "from", "to", "level", "lookups"}
 PROBE = {"table", "key", "base", "filter", "entries", "result", "error"}
 LOOKUP = {"version", "key", "status", "value", "error"}
 VERDICT = {"version", "login", "sender", "allowed", "reply", "owners", "table_key"}
@@ -69,6 +70,10 @@ def test_resolve_and_route(ask) -> None:
         assert form["outcome"] == {0: "deliver", 1: "reject", 75: "defer"}[status]
         assert all(set(recipient) == RECIPIENT for recipient in form["recipients"])
         assert all(set(probe) == PROBE for probe in form["trace"])
+    traced = ask("resolve", "--trace", "sample.user@example.com")
+    assert set(traced) == RESOLUTION | {"steps"}
+    assert all(set(step) == STEP for step in traced["steps"])
+    assert [step["step"] for step in traced["steps"]] == ["alias"]
     several = ask("resolve", "sample.user@example.com", "jd@example.com")
     assert [set(form) for form in several] == [RESOLUTION] * 2
 
