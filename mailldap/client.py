@@ -8,13 +8,20 @@ from functools import cached_property
 from typing import Any, BinaryIO, Self
 
 from mailldap.config.settings import Settings
-from mailldap.directory.base import Scope, Session, SessionOpener, SessionParameters, Writer
+from mailldap.directory.base import (
+    BulkReader,
+    Scope,
+    Session,
+    SessionOpener,
+    SessionParameters,
+    Writer,
+)
 from mailldap.directory.configured import open_writer
 from mailldap.directory.open import is_file, same_session, session_opener
 from mailldap.errors import UsageError
-from mailldap.ldap.entry import Entry, without_secrets
+from mailldap.ldap.entry import Entry, is_secret, without_secrets
 from mailldap.ldap.filter import Present
-from mailldap.ldap.ldif import format_change, format_entry
+from mailldap.ldap.ldif import PageFormat, format_change, format_entry
 from mailldap.model.recipient import MailRecipient
 from mailldap.postfix.main_cf import MainCf
 from mailldap.provision import aliases, recipients, routing
@@ -212,8 +219,16 @@ class MailDirectory:
     def export_ldif(
         self, *, recipients_only: bool = False, passwords: bool = False
     ) -> Iterator[str]:
-        """Yield the entries of :meth:`export` as LDIF (RFC 2849), one a piece."""
-        return map(format_entry, self.export(recipients_only=recipients_only, passwords=passwords))
+        """Yield the entries of :meth:`export` as LDIF (RFC 2849), in pieces of whole entries."""
+        directory = self.directory
+        if not isinstance(directory, BulkReader):
+            entries = self.export(recipients_only=recipients_only, passwords=passwords)
+            yield from map(format_entry, entries)
+            return
+        wanted = recipients.IS_RECIPIENT if recipients_only else Present("objectClass")
+        pages = PageFormat() if passwords else PageFormat(is_secret)
+        for page in directory.search_pages(directory.base, Scope.SUB, wanted):
+            yield from pages.format(page)
 
     def import_ldif(
         self,

@@ -43,13 +43,15 @@ def export_ldif(
     ] = False,
 ) -> None:
     """Write the entries below the base as LDIF to stdout."""
-    from mailldap.ldap.ldif import format_entry
-    from mailldap.output.jsonform import entry_form
-
     run = run_of(ctx)
     with run.connect() as mail:
-        entries = mail.export(recipients_only=recipients, passwords=passwords)
-        run.emit_each(entries, entry_form, format_entry, format_entry)
+        if run.options.output in {"text", "ldif"}:
+            run.write_each(mail.export_ldif(recipients_only=recipients, passwords=passwords))
+        else:
+            from mailldap.output.jsonform import entry_form
+
+            entries = mail.export(recipients_only=recipients, passwords=passwords)
+            run.emit_list(map(entry_form, entries))
 
 
 @importing.command("ldif")

@@ -147,27 +147,38 @@ def _answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) ->
     """Print the answers and return the exit status."""
     from mailldap.tables.base import Failed, Found
 
-    found = failed = False
-    forms = []
-    escape = visible if run.stdout.is_terminal else str
-    text = run.options.output == "text"
-    for key, answer in answers:
-        found |= isinstance(answer, Found)
-        failed |= isinstance(answer, Failed)
-        if not text:
-            from mailldap.output.jsonform import lookup_form
+    kinds: set[type[Answer]] = set()
 
-            forms.append(lookup_form(key, answer))
-        elif isinstance(answer, Found):
+    def noted() -> Iterator[tuple[str, Answer]]:
+        for key, answer in answers:
+            kinds.add(type(answer))
+            yield key, answer
+
+    if run.options.output == "text":
+        _print_answers(run, noted(), alone=alone)
+    else:
+        from mailldap.output.jsonform import lookup_form
+
+        forms = (lookup_form(key, answer) for key, answer in noted())
+        if alone:
+            run.emit(next(forms), "")
+        else:
+            run.emit_list(forms)
+    return 75 if Failed in kinds else 0 if Found in kinds else 1
+
+
+def _print_answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> None:
+    from mailldap.tables.base import Failed, Found
+
+    escape = visible if run.stdout.is_terminal else str
+    for key, answer in answers:
+        if isinstance(answer, Found):
             value = escape(answer.value)
             run.write(f"{value}\n" if alone else f"{escape(_as_printed(key))}\t{value}\n")
             if run.stdout.gone:
-                break
+                return
         elif isinstance(answer, Failed):
             warn(f"{visible(key)}: {answer.message}")
-    if not text:
-        run.emit(forms[0] if alone else forms, "")
-    return 75 if failed else 0 if found else 1
 
 
 def _as_printed(key: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "yaml", "ldif")
 _T = TypeVar("_T")
+#: Characters of a list that are kept back: an error within them is all that is printed.
+_HELD = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +133,48 @@ class Run:
         text: Callable[[_T], str],
         ldif: Callable[[_T], str] | None = None,
     ) -> None:
-        """Print results as they arrive; in JSON and YAML one list when all are there.
+        """Print results as they arrive.
 
         Stops early when the reader of stdout has gone away.
         """
         output = self.options.output
         if output in {"json", "yaml"}:
-            self.write(_data(output, [form(item) for item in items]))
+            self.emit_list(map(form, items))
             return
         if output == "ldif" and ldif is None:
             self.no_ldif()
-        shape = ldif if output == "ldif" and ldif is not None else text
-        for item in items:
-            self.write(shape(item))
+        self.write_each(map(ldif if output == "ldif" and ldif is not None else text, items))
+
+    def write_each(self, pieces: Iterable[str]) -> None:
+        """Write pieces of text as they arrive, until the reader of stdout goes away."""
+        for piece in pieces:
+            self.write(piece)
             if self.stdout.gone:
                 return
+
+    def emit_list(self, forms: Iterable[Any]) -> None:
+        """Print one list in JSON or YAML as its items arrive.
+
+        An error is printed instead of a short list, and as the last item of one that has begun.
+        """
+        from mailldap.output.jsonform import ListText, error_form
+
+        text = ListText(self.options.output)
+        held, begun = "", False
+        try:
+            for form in forms:
+                held += text.item(form)
+                if begun or len(held) >= _HELD:
+                    self.write(held)
+                    held, begun = "", True
+                    if self.stdout.gone:
+                        return
+        except MailldapError as error:
+            if not begun:
+                raise
+            self.write(text.item(error_form(error)) + text.end())
+            leave(error.exit_status)
+        self.write(held + text.end())
 
     def fail(self, error: MailldapError) -> int:
         """Report *error* in the chosen format and return its exit status."""

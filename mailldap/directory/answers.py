@@ -11,11 +11,7 @@ from dataclasses import dataclass
 
 from mailldap.directory import ber
 from mailldap.directory.wire import MAX_INT, PAGED_RESULTS, Control
-from mailldap.ldap.entry import Entry
-
-#: Names and values, as bytes; with an entry's name in front of them.
-Attributes = list[tuple[bytes, list[bytes]]]
-Parts = tuple[bytes, Attributes]
+from mailldap.ldap.entry import Entry, Parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mailldap.errors import MailldapError, from_result
-from mailldap.ldap.entry import Entry
+from mailldap.ldap.entry import Entry, Parts
 from mailldap.ldap.filter import Filter
 
 if TYPE_CHECKING:
@@ -162,6 +162,18 @@ class Transactional(Protocol):
 
     def apply_together(self, changes: Sequence[Change]) -> None:
         """Make all the changes or none; errors as Writer.apply."""
+        ...
+
+
+@runtime_checkable
+class BulkReader(Protocol):
+    """A directory that gives many entries quicker than as Entry objects."""
+
+    def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[list[Parts]]:  # noqa: A002
+        """Yield the matching entries with their user attributes, a page at a time.
+
+        Order and errors are those of Reader.search.
+        """
         ...
 
 

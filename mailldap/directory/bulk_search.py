@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mailldap.directory import ber, wire
-from mailldap.directory.answers import Attributes, Parts
 from mailldap.directory.base import Scope, SearchRequest, Session
 from mailldap.errors import SchemaError
 from mailldap.ldap.definitions import Definition, read_schema_text
-from mailldap.ldap.entry import Entry
+from mailldap.ldap.entry import Attributes, Entry, Parts
 from mailldap.ldap.filter import And, Filter, Present
 from mailldap.ldap.rules import RULES, MatchingRule, Part
 from mailldap.ldap.schema import Schema

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
+from mailldap.directory.bulk_read import read_pages
 from mailldap.directory.bulk_write import attributes_of, first_use, make_batch, refused
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import Answer, run_search, run_transaction
@@ -35,7 +36,7 @@ from mailldap.errors import (
     from_result,
 )
 from mailldap.ldap.change import Change
-from mailldap.ldap.entry import Entry
+from mailldap.ldap.entry import Entry, Parts
 from mailldap.ldap.filter import Equality, Filter, Present, parse_libldap
 
 if TYPE_CHECKING:
@@ -242,9 +243,38 @@ class LdapServer:
         finally:
             if self._paging is paging:
                 self._paging = None
-        if empty and base and "389" in " ".join(self.root_dse().texts("vendorVersion")):
-            # 389 finds nothing below a base that is not there, when it is asked for pages.
+        if empty and base:
+            self._check_base(base)
+
+    def _check_base(self, base: str) -> None:
+        """Raise NoSuchObject for a base below which 389 finds nothing.
+
+        It says success where it is asked for pages below a base that is not there.
+        """
+        if "389" in " ".join(self.root_dse().texts("vendorVersion")):
             self.run(SearchRequest(base, Scope.BASE, _ANY, ("1.1",))).raise_for_code()
+
+    def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[list[Parts]]:  # noqa: A002
+        """Yield the matching entries a page at a time, over a connection of its own.
+
+        See BulkReader; continuation references are left alone.
+        """
+        if self._provider_in_use is not None:
+            yield from self._provider_in_use.search_pages(base, scope, filter)
+            return
+        options = self._options
+        request = SearchRequest(base, scope, filter, time_limit=math.ceil(options.timeout))
+        empty = True
+        with LdapServer(options) as own:
+            channel = own._connected().channel
+            try:
+                for page in read_pages(channel, request, options.page_size, self._deadline):
+                    empty = False
+                    yield page
+            except ApiError as error:
+                raise CouldNotAsk(f"{own.uri}: {error.message}") from error
+            if empty and base:
+                own._check_base(base)
 
     def _fetch_page(self, request: SearchRequest, page: Control) -> Answer:
         first = page == paged(self._options.page_size, b"")

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from mailldap.directory.answers import Attributes, parse_parts
+from mailldap.directory.answers import parse_parts
 from mailldap.directory.base import SearchRequest
 from mailldap.directory.bulk_search import Asserted, is_simple
 from mailldap.directory.session import LibldapSession
 from mailldap.errors import CouldNotAsk
+from mailldap.ldap.entry import Attributes
 from mailldap.ldap.filter import And, Filter, Present
 
 _T = TypeVar("_T")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+#: An entry as the bytes of which it consists: names and values; the DN in front of them.
+Attributes = list[tuple[bytes, list[bytes]]]
+Parts = tuple[bytes, Attributes]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -49,9 +53,11 @@ class Entry:
         return bool(self.values(name))
 
 
+def is_secret(name: str) -> bool:
+    """Tell whether an attribute description is that of userPassword, whatever its options."""
+    return name.partition(";")[0].lower() == "userpassword"
+
+
 def without_secrets(entry: Entry) -> Entry:
-    """Return *entry* as it may be shown: without userPassword, whatever its options."""
-    return Entry(
-        entry.dn,
-        tuple(pair for pair in entry if pair[0].partition(";")[0].lower() != "userpassword"),
-    )
+    """Return *entry* as it may be shown: without what is secret."""
+    return Entry(entry.dn, tuple(pair for pair in entry if not is_secret(pair[0])))

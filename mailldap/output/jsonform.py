@@ -41,6 +41,29 @@ def as_yaml(form: Any) -> str:
     return yaml.safe_dump(form, sort_keys=False, allow_unicode=False, width=sys.maxsize)
 
 
+class ListText:
+    """The text of a list, item by item: what as_json or as_yaml gives for all of it."""
+
+    def __init__(self, output: str) -> None:
+        """*output* is "json" or "yaml"."""
+        self._json = output == "json"
+        self._empty = True
+
+    def item(self, form: Any) -> str:
+        """Return the text that the next item adds."""
+        start = "[\n  " if self._empty else ",\n  "
+        self._empty = False
+        if not self._json:
+            return as_yaml([form])
+        return start + as_json(form).removesuffix("\n").replace("\n", "\n  ")
+
+    def end(self) -> str:
+        """Return the text that ends the list."""
+        if self._empty:
+            return "[]\n"
+        return "\n]\n" if self._json else ""
+
+
 def one_or_list(forms: list[Form]) -> Form | list[Form]:
     """Return the only form by itself, several as a list."""
     return forms[0] if len(forms) == 1 else forms

@@ -13,12 +13,13 @@ from itertools import islice
 from operator import length_hint
 from time import monotonic
 
-from mailldap.directory.answers import Attributes, parse_entry, parse_parts
+from mailldap.directory.answers import parse_entry, parse_parts
 from mailldap.directory.base import Deref, SearchRequest
 from mailldap.directory.bulk_search import Asserted, OrBatch, OrSearch, asserted, shows_all
 from mailldap.directory.session import LibldapSession
 from mailldap.directory.snapshot import Snapshot
 from mailldap.errors import CouldNotAsk, FilterError
+from mailldap.ldap.entry import Attributes
 from mailldap.ldap.filter import And, parse_libldap
 from mailldap.tables.base import Answer, Found, NotFound, Table
 from mailldap.tables.ldap_result import Query

@@ -1,12 +1,19 @@
 """What becomes of a command when its streams are full, closed, or somebody else's."""
 
+import copy
+import json
 import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
 
+from mailldap.cli.run import Options, Run
+from mailldap.errors import CouldNotAsk, MailldapError
+from mailldap.output.jsonform import as_json, as_yaml
 from tests.cli.process import COMMAND, environment, run, shell
 
 
@@ -141,3 +148,41 @@ def test_large_arguments_are_only_large(folder: Path) -> None:
         done = run(folder, *argv)
         assert done.status == 1, argv[0]
     assert run(folder, "alias", "add", "jane.doe", f"{huge}@example.com").status == 65
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_a_list_is_printed_as_it_comes(capfdbinary, output: str) -> None:
+    run = Run(Options(output=output), {})
+    form = {"a": ["1\n2", {"b": []}], "c": "é\x1b\udcff"}
+    seen = []
+
+    def forms(number: int, error: MailldapError | None = None):
+        for n in range(number):
+            seen.append(capfdbinary.readouterr().out)
+            yield copy.deepcopy(form) | {"n": n}
+        if error is not None:
+            raise error
+
+    for number in (0, 1, 3, 3000):
+        seen.clear()
+        run.emit_list(forms(number))
+        run.stdout.flush()
+        written = b"".join(seen) + capfdbinary.readouterr().out
+        expected = [copy.deepcopy(form) | {"n": n} for n in range(number)]
+        as_a_whole = as_json(expected) if output == "json" else as_yaml(expected)
+        assert written == as_a_whole.encode("utf-8", "surrogateescape")
+    assert sum(map(bool, seen)) > 1  # in pieces
+
+    with pytest.raises(CouldNotAsk):  # which is then all that is printed
+        run.emit_list(forms(3, CouldNotAsk("gone")))
+    run.stdout.flush()
+    assert capfdbinary.readouterr().out == b""
+    seen.clear()
+    with pytest.raises(typer.Exit) as ended:
+        run.emit_list(forms(3000, CouldNotAsk("gone")))
+    assert ended.value.exit_code == CouldNotAsk.exit_status
+    run.stdout.flush()
+    read = json.loads if output == "json" else yaml.safe_load
+    *items, last = read((b"".join(seen) + capfdbinary.readouterr().out).decode())
+    assert len(items) == 3000
+    assert last["error"]["message"] == "gone"

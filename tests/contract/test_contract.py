@@ -5,6 +5,8 @@ It runs over the directory in memory, the one in an LDIF file, and a real slapd.
 
 import pytest
 
+from mailldap.client import MailDirectory
+from mailldap.config.settings import Settings
 from mailldap.directory.base import Scope, SearchRequest, Session, Transactional, Writer
 from mailldap.directory.ldif_file import LdifDirectory
 from mailldap.directory.memory import MemoryDirectory
@@ -22,7 +24,7 @@ from mailldap.errors import (
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import And, Or, parse_filter
-from mailldap.ldap.ldif import read_ldif
+from mailldap.ldap.ldif import format_entry, read_ldif
 from tests.containers import load
 
 BASE = "dc=example,dc=com"
@@ -522,3 +524,34 @@ class TestTogether:
     def test_nothing_to_do(self, alice):
         alice.apply_together([])
         assert names(alice, "(uid=*)") == [ALICE]
+
+
+HOSTILE = (
+    b" a",
+    b"a ",
+    b":",
+    b"<a",
+    b"a: b",
+    b"\xc3\xa9",
+    b"x" * 300,
+    b"\x01",
+    b"plain",
+    b"a\nb: c",
+)
+
+
+@pytest.mark.container
+def test_an_export_is_the_same_in_pages(server):
+    clear(server)
+    for number, value in enumerate(HOSTILE):
+        server.apply(Add(person(f"h{number}", description=[value, b"y"], userPassword=[value])))
+    pages = list(server.search_pages(BASE, Scope.SUB, parse_filter("(objectClass=*)")))
+    assert [len(page) for page in pages] == [3] * 4
+    mail = MailDirectory(server, Settings())
+    for passwords in (False, True):
+        assert "".join(mail.export_ldif(passwords=passwords)) == "".join(
+            map(format_entry, mail.export(passwords=passwords))
+        )
+    assert list(server.search_pages(BASE, Scope.SUB, parse_filter("(uid=nobody)"))) == []
+    with pytest.raises(NoSuchObject):
+        list(server.search_pages("dc=nowhere", Scope.SUB, parse_filter("(uid=nobody)")))

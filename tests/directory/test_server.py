@@ -19,6 +19,7 @@ from mailldap.errors import (
 )
 from mailldap.ldap.change import Add, Delete
 from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import Present
 from tests.directory.fake_server import (
     FakeServer,
     entry,
@@ -304,6 +305,53 @@ class TestPages:
             assert [next(found).dn for _ in range(6)] == NAMES[:6]
             with pytest.raises(CouldNotAsk):
                 next(found)
+
+
+def in_pages(made):
+    pages = made.search_pages("dc=x", Scope.SUB, Present("mail"))
+    return [[dn.decode() for dn, _ in page] for page in pages]
+
+
+class TestPagesAtOnce:
+    def test_they_are_what_the_server_makes_of_them(self):
+        with directory(paging(PAGES)) as made:
+            assert in_pages(made) == [NAMES[:3], NAMES[3:6], NAMES[6:]]
+        with directory(polite(*PAGES[0])) as made:
+            assert in_pages(made) == [NAMES[:3]]
+
+    def test_another_search_disturbs_nothing(self):
+        with directory(paging(PAGES)) as made:
+            pages = made.search_pages("dc=x", Scope.SUB, Present("mail"))
+            next(pages)
+            assert [e.dn for e in everything(made)] == NAMES
+            assert sum(map(len, pages)) == 6
+
+    def test_the_next_one_is_asked_for_before_one_is_given(self):
+        asked = []
+
+        def handle(connection):
+            read = connection.read
+            connection.read = lambda: asked.append(read()) or asked[-1]
+            paging(PAGES)(connection)
+
+        with directory(handle) as made:
+            pages = made.search_pages("dc=x", Scope.SUB, Present("mail"))
+            next(pages)
+            next(pages)
+            searches = [request for request in asked if request and request[1] == 0x63]
+            assert len(searches) >= 2
+
+    def test_errors_come_behind_the_entries(self):
+        with directory(polite(*PAGES[0], code=4)) as made:
+            pages = made.search_pages("dc=x", Scope.SUB, Present("mail"))
+            assert len(next(pages)) == 3
+            with pytest.raises(SizeLimitExceeded):
+                next(pages)
+        with directory(paging(PAGES, limit=2)) as made:
+            pages = made.search_pages("dc=x", Scope.SUB, Present("mail"))
+            assert sum(len(next(pages)) for _ in range(2)) == 6
+            with pytest.raises(CouldNotAsk):
+                next(pages)
 
 
 class TestChanges:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from mailldap.errors import BadData
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.dn import escape_dn_value
-from mailldap.ldap.entry import Entry
+from mailldap.ldap.entry import Entry, is_secret, without_secrets
 from mailldap.ldap.ldif import (
     HEADER,
+    PageFormat,
     format_change,
     format_comment,
     format_entry,
@@ -54,6 +55,50 @@ CHANGES = st.one_of(
     st.builds(Modify, DNS, st.lists(MODS, min_size=1, max_size=4).map(tuple)),
     st.builds(Rename, DNS, DNS.filter(lambda dn: "," not in dn), st.booleans(), st.none() | DNS),
 )
+
+
+PLAIN = st.builds(
+    lambda uid, values: Entry.of(
+        f"uid={uid},dc=x", {"uid": [uid], "userPassword;x": [uid]} | values
+    ),
+    st.from_regex("[a-z]{1,9}", fullmatch=True),
+    st.dictionaries(NAMES, st.lists(st.from_regex("[!-9;=-~]{1,60}", fullmatch=True), max_size=2)),
+)
+
+
+def parts_of(entry):
+    """The entry as it is read in bulk."""
+    dn = entry.dn.encode("utf-8", "surrogateescape")
+    return dn, [(n.encode("utf-8", "surrogateescape"), list(values)) for n, values in entry]
+
+
+@given(st.lists(PLAIN | ENTRIES, max_size=5), st.booleans())
+def test_pages_are_written_as_their_entries_are(entries, secrets):
+    parts = [parts_of(entry) for entry in entries]
+    made = PageFormat() if secrets else PageFormat(is_secret)
+    shown = entries if secrets else map(without_secrets, entries)
+    expected = "".join(map(format_entry, shown))
+    assert "".join(made.format(parts)) == expected
+    assert "".join(made.format(parts)) == expected  # with the names known
+    if all(entry.dn.startswith("uid=") for entry in entries):
+        assert len(list(made.format(parts))) == 1
+
+
+@pytest.mark.parametrize("value", [b"", b" a", b"a ", b":a", b"<a", b"a\nb: c", b"\xff", b"x" * 71])
+def test_an_odd_value_is_alone_in_its_page(value):
+    entries = [
+        Entry(f"uid={n}", (("mail", (b"a: b", v)),)) for n, v in enumerate((b"a", value, b"z"))
+    ]
+    pieces = list(PageFormat().format([parts_of(entry) for entry in entries]))
+    assert pieces == list(map(format_entry, entries))
+
+
+def test_a_page_ends_before_an_attribute_that_is_none():
+    entries = [Entry("uid=a", (("mail", (b"a",)),)), Entry("uid=b", (("mail: x\nuid", (b"b",)),))]
+    pieces = PageFormat().format([parts_of(entry) for entry in entries])
+    assert next(pieces) == format_entry(entries[0])
+    with pytest.raises(BadData, match="is not an attribute name"):
+        next(pieces)
 
 
 @given(st.lists(ENTRIES | CHANGES, max_size=4), st.booleans())

@@ -5,6 +5,7 @@ without its newline, change records add, delete, modify, modrdn and moddn. Value
 URLs (``:<``) are refused. Written: pure printable ASCII, folded at 76 columns.
 """
 
+from mailldap.ldap.ldif.pages import PageFormat
 from mailldap.ldap.ldif.reader import read_ldif
 from mailldap.ldap.ldif.record import Record
 from mailldap.ldap.ldif.writer import (
@@ -17,6 +18,7 @@ from mailldap.ldap.ldif.writer import (
 
 __all__ = [
     "HEADER",
+    "PageFormat",
     "Record",
     "format_change",
     "format_comment",

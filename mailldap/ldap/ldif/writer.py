@@ -18,7 +18,7 @@ from mailldap.ldap.ldif.lines import ATTRIBUTE, shown
 HEADER = "version: 1\n\n"
 
 #: Columns of a line, RFC 2849 §2 note 10.
-_WIDTH = 76
+WIDTH = 76
 #: SAFE-STRING of RFC 2849 less control characters, and without a space at its end (note 8).
 _SAFE = re.compile(rb"(?:[!-9;=-~](?:[ -~]*[!-~])?)?")
 #: Lines that need neither base64 nor folding. Nearly all entries are such, and one look at the
@@ -66,7 +66,7 @@ def format_change(change: Change) -> str:
         case Modify(mods=mods):
             lines.append("changetype: modify\n")
             for mod in mods:
-                name = _name(mod.attribute)
+                name = attribute_name(mod.attribute)
                 lines.append(_line(mod.op.value, mod.attribute.encode()))
                 lines += [_line(name, value) for value in mod.values]
                 lines.append("-\n")
@@ -92,7 +92,7 @@ def _attributes(entry: Entry) -> list[str]:
     return [
         _line(name, value)
         for attribute, values in entry.attributes
-        for name in (_name(attribute),)
+        for name in (attribute_name(attribute),)
         for value in values
     ]
 
@@ -100,7 +100,8 @@ def _attributes(entry: Entry) -> list[str]:
 _names: dict[str, str] = {}
 
 
-def _name(attribute: str) -> str:
+def attribute_name(attribute: str) -> str:
+    """Return the attribute description; raises BadData when it is none."""
     known = _names.get(attribute)
     if known is None:
         raw = attribute.encode("utf-8", "surrogateescape")
@@ -121,8 +122,8 @@ def _line(name: str, value: bytes) -> str:
         line = f"{name}: {value.decode('ascii')}" if value else f"{name}:"
     else:
         line = f"{name}:: {b2a_base64(value, newline=False).decode('ascii')}"
-    if len(line) <= _WIDTH:
+    if len(line) <= WIDTH:
         return line + "\n"
-    step = _WIDTH - 1
-    rest = [line[at : at + step] for at in range(_WIDTH, len(line), step)]
-    return "\n ".join([line[:_WIDTH], *rest]) + "\n"
+    step = WIDTH - 1
+    rest = [line[at : at + step] for at in range(WIDTH, len(line), step)]
+    return "\n ".join([line[:WIDTH], *rest]) + "\n"
