@@ -47,6 +47,7 @@ _LOCAL_WITH_VALUE = frozenset(
         "--deliver",
         "--dir",
         "--form",
+        "--helo",
         "--name",
         "--postfix-version",
         "-r",

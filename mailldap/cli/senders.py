@@ -19,6 +19,13 @@ sender = typer.Typer(no_args_is_help=True, help="Who may send as whom.")
 
 _COULD_NOT_ASK = 75
 _MAPS = "smtpd_sender_login_maps"
+#: The options that say what nobody can know.
+_WAYS_OUT = {
+    "the client": "--client",
+    "the HELO name": "--helo",
+    "the recipient": "--to",
+    "whether the session is encrypted": "--tls or --no-tls",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +39,16 @@ def check(
     login: Annotated[str, typer.Argument(metavar="LOGIN", help="'' is not logged in")],
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="'' or <>: null sender")],
     client: Annotated[
-        str | None, typer.Option("--client", metavar="IP", help="default: outside mynetworks")
+        str | None,
+        typer.Option("--client", metavar="CLIENT", help="IP or NAME[IP]; else outside mynetworks"),
+    ] = None,
+    helo: Annotated[str | None, typer.Option("--helo", metavar="NAME", help="said in HELO")] = None,
+    recipient: Annotated[
+        str | None,
+        typer.Option("--to", metavar="ADDRESS", help="recipient; else one that we take"),
+    ] = None,
+    encrypted: Annotated[
+        bool | None, typer.Option("--tls/--no-tls", help="whether the client uses TLS")
     ] = None,
     directory: ConfigDirectory = None,
 ) -> None:
@@ -43,11 +59,15 @@ def check(
     run = run_of(ctx)
     run.no_ldif()
     with closing(simulator(run, config_directory(run, directory))) as postfix:
-        verdict = postfix.sender_check(login, address, client)
+        verdict = postfix.sender_check(login, address, client, recipient, helo, encrypted)
     for warning in verdict.warnings:
         warn(f"warning: {warning}")
-    for name in verdict.unknown:
-        warn(f"warning: {name} was passed over: it cannot be judged without the network")
+    for one in verdict.passed_over:
+        way_out = _WAYS_OUT.get(one.needs)
+        told = f" ({way_out} tells it)" if way_out else ""
+        warn(f"warning: {one.restriction} was passed over: it needs {one.needs}{told}")
+    for what in verdict.assumed:
+        warn(f"warning: taken for granted: {what}")
     run.emit(verdict_form(verdict), lambda: verdict_text(verdict))
     leave(_COULD_NOT_ASK if verdict.allowed is None else 0 if verdict.allowed else 1)
 

@@ -10,13 +10,24 @@ from collections.abc import Callable, Iterable
 
 from mailldap.postfix.words import split_braced
 from mailldap.simulate.access import Action, Verdict, address_keys, domain_keys, read_action
-from mailldap.simulate.decision import Decision, Refused, Session, Status, Subject
-from mailldap.simulate.lookup import AddressSearch, Hit, Keys
+from mailldap.simulate.decision import (
+    Decision,
+    HungUp,
+    Need,
+    Refused,
+    Session,
+    Status,
+    Subject,
+)
+from mailldap.simulate.hostname import bare_address, is_address
+from mailldap.simulate.lookup import AddressSearch, Hit, Keys, Searchable
 from mailldap.simulate.opened import Opened
+from mailldap.simulate.peer import UNKNOWN
 from mailldap.simulate.reply import (
     CLIENT,
     HELO,
     RECIPIENT,
+    REVERSE_CLIENT,
     SASL_LOGIN,
     SENDER,
     fit_status,
@@ -25,10 +36,10 @@ from mailldap.simulate.reply import (
 )
 from mailldap.simulate.smtpd import AddressChecks
 from mailldap.tables.base import Answer, Failed, Found
-from mailldap.tables.open import Maps
 
 _MAX_RECURSION = 100
-#: Restrictions that take a table; those that are not judged below need DNS or TLS.
+_SERVER_ERROR = "451 4.3.5 Server configuration error"
+#: Restrictions that take a table.
 MAP_COMMANDS = frozenset(
     {
         "check_client_access",
@@ -46,6 +57,19 @@ MAP_COMMANDS = frozenset(
         ),
     }
 )
+
+
+class _Unexpected:
+    """A table in a form that smtpd does not look for here."""
+
+    def __init__(self, opened: Opened, spec: str) -> None:
+        self._opened = opened
+        self._spec = spec
+
+    def find(self, key: str, *, partial: bool = False) -> Answer:  # noqa: ARG002
+        """Return a failure, whatever is asked."""
+        self._opened.warn(f"unexpected dictionary: {self._spec}")
+        return Failed(f"unexpected dictionary: {self._spec}", "config")
 
 
 class AccessTables:
@@ -68,30 +92,103 @@ class AccessTables:
         self._session = session
         self._judge = judge
 
-    def check(self, name: str, spec: str, subject: Subject) -> Status | None:
-        """Return what ``name spec`` decides; None where nobody can judge it here."""
-        if name == "check_sender_access":
-            return self._sender(spec, subject)
-        if name == "check_recipient_access":
-            return self._recipient(spec, subject)
-        if name == "check_sasl_access":
-            return self._sasl(spec, subject)
-        client, helo = self._session.client, self._session.helo
-        if name == "check_client_access" and client is not None:
-            about = subject._replace(name=f"unknown[{client}]", reply_class=CLIENT)
-            parts = (domain_keys("unknown", parents=self._parents), address_keys(client))
-            return self._first(spec, parts, about)
-        if name == "check_helo_access" and helo is not None:
-            about = subject._replace(name=helo, reply_class=HELO)
-            return self._first(spec, (domain_keys(helo, parents=self._parents),), about)
-        if name in {"check_ccert_access", "check_etrn_access"}:
-            return Status.DUNNO
-        return None
+    def check(self, name: str, spec: str, subject: Subject) -> Status:
+        """Return what ``name spec`` decides; what nobody can judge here is passed over."""
+        judge: Callable[[str, str, Subject], Status] = {
+            "check_client_access": self._named_client,
+            "check_reverse_client_hostname_access": self._reverse_client,
+            "check_ccert_access": lambda *_: Status.DUNNO,
+            "check_sasl_access": self._sasl,
+            "check_helo_access": self._helo,
+            "check_sender_access": self._sender,
+            "check_recipient_access": self._recipient,
+            "check_etrn_access": lambda *_: Status.DUNNO,
+        }.get(name, self._server)
+        return judge(name, spec, subject)
 
-    def _tables(self, spec: str) -> Maps:
+    def _named_client(self, name: str, spec: str, subject: Subject) -> Status:
+        peer = self._session.peer
+        if peer.address is None:
+            return self._session.pass_over(f"{name} {spec}", "the client")
+        host = self._session.name_of_client()
+        return self._client(spec, host, subject._replace(name=peer.shown, reply_class=CLIENT))
+
+    def _reverse_client(self, name: str, spec: str, subject: Subject) -> Status:
+        peer = self._session.peer
+        if peer.address is None or peer.guessed:
+            need: Need = "DNS" if peer.address else "the client"
+            return self._session.pass_over(f"{name} {spec}", need)
+        host = peer.reverse_name
+        about = subject._replace(name=host, reply_class=REVERSE_CLIENT)
+        return self._no_exception(name, host, self._client(spec, host, about))
+
+    def _helo(self, name: str, spec: str, subject: Subject) -> Status:
+        helo = self._session.helo
+        if helo is None:
+            return self._session.pass_over(f"{name} {spec}", "the HELO name")
+        about = subject._replace(name=helo, reply_class=HELO)
+        return self._first(spec, (domain_keys(helo, parents=self._parents),), about)
+
+    def _client(self, spec: str, host: str, about: Subject) -> Status:
+        parts = (
+            domain_keys(host, parents=self._parents),
+            address_keys(self._session.peer.shown_address),
+        )
+        return self._first(spec, parts, about)
+
+    def _no_exception(self, name: str, target: str, status: Status) -> Status:
+        """Refuse an OK for what a stranger can choose."""
+        if status is Status.OK and not self._decision.discard:
+            self._opened.warn(f"restriction {name} returns OK for {target}")
+            self._opened.warn("this is not allowed for security reasons")
+            raise Refused(self._checks.server_error())
+        return status
+
+    def _server(self, name: str, spec: str, subject: Subject) -> Status:
+        """Judge check_WHO_WHAT_access: the mail or name servers, or addresses, of a domain."""
+        who, _, what = name.removeprefix("check_").removesuffix("_access").rpartition("_")
+        host, reply_class, need = self._served(who)
+        whole = f"{name} {spec}"
+        if need is not None:
+            return self._session.pass_over(whole, need)
+        if not host:
+            return Status.DUNNO
+        domain = host.rpartition("@")[2]
+        if domain.startswith("["):
+            address = bare_address(domain[1:-1]) if domain.endswith("]") else None
+            if what == "ns" or address is None:
+                return Status.DUNNO
+        elif what == "a" and is_address(domain):
+            address = domain
+        else:
+            return self._session.pass_over(whole, "DNS")
+        shown = self._session.peer.shown if who == "client" else host
+        about = subject._replace(name=shown, reply_class=reply_class)
+        return self._no_exception(name, host, self._first(spec, (address_keys(address),), about))
+
+    def _served(self, who: str) -> tuple[str | None, str, Need | None]:
+        """Return the host or address that is meant, its class, and what is not known of it."""
+        session, peer = self._session, self._session.peer
+        if who == "sender":
+            return session.sender, SENDER, None
+        if who == "recipient":
+            unknown = session.recipient is None and session.any_recipient
+            return session.recipient, RECIPIENT, "the recipient" if unknown else None
+        if who == "helo":
+            return session.helo, HELO, "the HELO name" if session.helo is None else None
+        if peer.guessed:
+            return None, CLIENT, "DNS"
+        name, reply_class = (peer.name, CLIENT)
+        if who == "reverse_client_hostname":
+            name, reply_class = peer.reverse_name, REVERSE_CLIENT
+        return None if name == UNKNOWN else name, reply_class, None
+
+    def _tables(self, spec: str) -> Searchable:
+        if spec.startswith("{"):  # only check_ccert_access takes a table with options
+            return _Unexpected(self._opened, spec)
         return self._opened.tables(spec, spec)
 
-    def _sender(self, spec: str, subject: Subject) -> Status:
+    def _sender(self, _name: str, spec: str, subject: Subject) -> Status:
         sender = self._session.sender
         if sender is None:
             return Status.DUNNO
@@ -101,10 +198,12 @@ class AccessTables:
         key = self._main.get("smtpd_null_access_lookup_key")
         return self._answered(self._tables(spec).find(key), spec, about)
 
-    def _recipient(self, spec: str, subject: Subject) -> Status | None:
+    def _recipient(self, name: str, spec: str, subject: Subject) -> Status:
         recipient = self._session.recipient
         if recipient is None:
-            return None if self._session.any_recipient else Status.DUNNO
+            if self._session.any_recipient:
+                return self._session.pass_over(f"{name} {spec}", "the recipient")
+            return Status.DUNNO
         about = subject._replace(name=recipient, reply_class=RECIPIENT)
         sender = self._session.sender or ""
         status = self._mail(spec, recipient, sender, about)
@@ -115,12 +214,14 @@ class AccessTables:
 
     def _mail(self, spec: str, address: str, other: str, about: Subject) -> Status:
         recipient = self._checks.resolve_or_refuse(address, other).recipient
+        if "@" not in recipient:
+            return Status.DUNNO
         keys = Keys.FULL | Keys.BARE | Keys.DOMAIN | Keys.LOCAL_PART_AT
         keys |= Keys.PARENTS if self._parents else Keys.DOT_PARENTS
         hit = self._search.find(self._tables(spec), recipient, keys)
         return self._answered(Found(hit.value) if isinstance(hit, Hit) else hit, spec, about)
 
-    def _sasl(self, spec: str, subject: Subject) -> Status:
+    def _sasl(self, _name: str, spec: str, subject: Subject) -> Status:
         if not self._main.get_bool("smtpd_sasl_auth_enable"):
             self._opened.warn("restriction `check_sasl_access' ignored: no SASL support")
             return Status.DUNNO
@@ -145,16 +246,21 @@ class AccessTables:
     def _parents(self) -> bool:
         return self._opened.parents_match("smtpd_access_maps")
 
+    @property
+    def _discards(self) -> bool:
+        """Whether DISCARD has an effect: not before there is a sender, nor for a proxy."""
+        return self._session.sender is not None and not self._main.get("smtpd_proxy_filter")
+
     # --- actions -----------------------------------------------------------------------------
 
     def _answered(self, answer: Answer, spec: str, subject: Subject) -> Status:
         """Do what a table says, or fail where it could not be asked."""
         if isinstance(answer, Failed):
-            return self._act("451 4.3.5 Server configuration error", spec, subject)
+            return self._act(_SERVER_ERROR, spec, subject)
         return self._act(answer.value, spec, subject) if isinstance(answer, Found) else Status.DUNNO
 
     def _act(self, value: str, spec: str, subject: Subject) -> Status:
-        verdict = read_action(value, discards=self._session.sender is not None)
+        verdict = read_action(value, discards=self._discards)
         if verdict.action is Action.DUNNO:
             return Status.DUNNO
         if verdict.action is Action.OK:
@@ -163,8 +269,7 @@ class AccessTables:
             self._decision.discard = True
             return Status.OK
         if verdict.action is Action.HANGUP:
-            self._session.unknown.append(f"{spec} HANGUP")
-            return Status.DUNNO
+            raise HungUp(f"{spec}: HANGUP")
         if verdict.action is Action.RESTRICTIONS:
             return self._nested(value, spec, subject)
         return self._refuse(verdict, subject)

@@ -6,6 +6,7 @@ permit_auth_destination() and check_*_rcpt_maps() in smtpd_check.c; postconf(5).
 
 from __future__ import annotations
 
+from mailldap.errors import ConfigError
 from mailldap.postfix.words import fold, split_list
 from mailldap.simulate.decision import Decision, Session, Status
 from mailldap.simulate.hostname import is_utf8_hostname
@@ -14,6 +15,7 @@ from mailldap.simulate.opened import Opened
 from mailldap.simulate.reply import RECIPIENT, SENDER, Reply
 from mailldap.simulate.route import AddressClass
 from mailldap.simulate.smtpd import AddressChecks
+from mailldap.tables.base import Failed
 
 
 class AddressRules:
@@ -141,10 +143,16 @@ class AddressRules:
     def relay_domains(self) -> Status:
         """Permit a recipient that we relay for and refuse others (check_relay_domains)."""
         recipient = self._session.recipient
+        if recipient is None:
+            return self.auth_destination()
+        client = self._session.name_of_client()
+        listed = self._opened.match_list("relay_domains").match_domain(client)
+        if isinstance(listed, Failed):  # smtpd dies of it
+            raise ConfigError(f"relay_domains: {listed.message}", file=self._main.name)
+        if listed:
+            return Status.OK
         if self.auth_destination() is Status.OK:
             return Status.OK
-        if recipient is None:
-            return Status.DUNNO
         return self._decision.reject(
             self._main.get_int("relay_domains_reject_code"),
             "5.7.1",

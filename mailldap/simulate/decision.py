@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from mailldap.simulate.peer import Peer
 from mailldap.simulate.reply import Reply, Wording
 
 
@@ -41,23 +42,68 @@ class Refused(Exception):
         self.reply = reply
 
 
+class HungUp(Exception):
+    """smtpd drops the connection without a word (HANGUP, which access(5) does not promise)."""
+
+
+#: What nobody has told, or what cannot be asked here.
+Need = Literal[
+    "DNS",
+    "a policy server",
+    "an address probe",
+    "the client",
+    "the HELO name",
+    "the recipient",
+    "whether the session is encrypted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A restriction that was not judged, and what it would need."""
+
+    restriction: str
+    needs: Need
+
+
 @dataclass(slots=True)
 class Session:
-    """Who talks to smtpd and what it has said so far; None where it has not.
+    """Who talks to smtpd and what it has said so far; None where it has not, or nobody knows.
 
-    ``helo`` is the name in HELO; ``sender`` and ``recipient`` are in internal form. ``client``
-    is an address, or None for one outside mynetworks. ``any_recipient``: there is a recipient,
-    which we take, but nobody has said which. ``unknown`` collects what nobody can judge without
-    the network.
+    ``helo`` is the name in HELO, "" before that; ``sender`` and ``recipient`` are in internal form.
+    ``encrypted``: TLS is used. ``command`` is what smtpd answers to. ``any_recipient``: there is
+    a recipient, which we take, but nobody has said which. ``passed_over`` collects what could
+    not be judged, ``assumed`` what was taken for granted instead.
     """
 
-    client: str | None = None
+    peer: Peer
     helo: str | None = None
     login: str | None = None
     sender: str | None = None
     recipient: str | None = None
+    encrypted: bool | None = None
+    command: str = "CONNECT"
     any_recipient: bool = False
-    unknown: list[str] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+
+    def pass_over(self, restriction: str, needs: Need) -> Status:
+        """Note that a restriction was not judged."""
+        one = PassedOver(restriction, needs)
+        if one not in self.passed_over:
+            self.passed_over.append(one)
+        return Status.DUNNO
+
+    def assume(self, what: str) -> None:
+        """Note what was taken for granted."""
+        if what not in self.assumed:
+            self.assumed.append(what)
+
+    def name_of_client(self) -> str:
+        """Return the client's host name; notes that it was guessed."""
+        if self.peer.guessed:
+            self.assume("the client has no host name")
+        return self.peer.name
 
 
 class Decision:
@@ -117,7 +163,7 @@ class Decision:
         if self.only_warns:
             self._warn(f"reject_warning: {reply.line}")
             return Status.DUNNO
-        if self._if_reject is not None and code >= 500:
+        if self._if_reject is not None and 500 <= code <= 599:
             reply = self._if_reject
         raise Refused(reply)
 

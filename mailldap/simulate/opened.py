@@ -52,11 +52,16 @@ class Opened:
             known = self._maps[parameter] = self.tables(parameter, self.main.get(parameter))
         return known
 
-    def tables(self, title: str, specs: str) -> Maps:
-        """Return the tables of a list of ``type:name``; *title* names the list in messages."""
+    def tables(self, title: str, specs: str, *, fold: bool = True) -> Maps:
+        """Return the tables of a list of ``type:name``; *title* names the list in messages.
+
+        *fold* is off where Postfix compares keys with their case.
+        """
         try:
             substitution = title not in _WITHOUT_SUBSTITUTION
-            tables = [self.table(s, substitution=substitution) for s in split_braced(specs)]
+            tables = [
+                self.table(s, fold=fold, substitution=substitution) for s in split_braced(specs)
+            ]
             return Maps(title, tables, self.context)
         except ConfigError as error:
             raise self._named(title, error) from error

@@ -7,7 +7,7 @@ printable(3); RFC 3463.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailldap.postfix.words import SPACE
 
@@ -28,6 +28,7 @@ _RECIPIENT_STATUS = {**{d: f"1.{d}" for d in "123456"}, "7": "1.3", "8": "1.2"}
 SENDER = "Sender address"
 RECIPIENT = "Recipient address"
 CLIENT = "Client host"
+REVERSE_CLIENT = "Unverified Client host"
 HELO = "Helo command"
 SASL_LOGIN = "SASL login name"
 
@@ -39,6 +40,8 @@ class Reply:
     code: int
     dsn: str
     text: str
+    #: The line before soft_bounce, for replies in which smtpd looks for a footer before that.
+    original: str | None = None
 
     @property
     def line(self) -> str:
@@ -67,6 +70,11 @@ class Wording:
         if self.soft_bounce and code >= 500:
             code -= 100
         return Reply(code, f"{code // 100}{dsn[1:]}", text)
+
+    def protocol(self, line: str) -> Reply:
+        """Return the reply to a command that smtpd does not even judge."""
+        code, dsn, text = line.split(" ", 2)
+        return replace(self.reject(int(code), dsn, text), original=line)
 
 
 def split_status(text: str, default: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """smtpd(8)'s restriction lists, for one client, login, sender and recipient.
 
-What can be judged from configuration, tables and these is judged; what needs the network (DNS,
-policy servers, TLS) is passed over and named in ``session.unknown``.
+What can be judged from configuration, tables and these is judged; what needs something else (DNS,
+policy servers, what nobody has told) is passed over and named in ``session.passed_over``.
 
 Source: Postfix 3.7, generic_checks() in smtpd_check.c; postconf(5), SMTPD_ACCESS_README.
 """
@@ -10,17 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailldap.errors import ConfigError
-from mailldap.postfix.words import lower_ascii, split_braced, split_list
+from mailldap.postfix.words import lower_ascii
 from mailldap.simulate.access_rules import MAP_COMMANDS, AccessTables
 from mailldap.simulate.address_rules import AddressRules
 from mailldap.simulate.decision import Decision, Refused, Session, Status, Subject
-from mailldap.simulate.hostname import to_address
+from mailldap.simulate.host_rules import HostRules
 from mailldap.simulate.lookup import AddressSearch
+from mailldap.simulate.network_rules import DNS_LISTS, NetworkRules
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.reply import CLIENT, HELO, RECIPIENT, SENDER
+from mailldap.simulate.restriction_lists import (
+    AUTHENTICATED,
+    KNOWN,
+    UNAUTHENTICATED,
+    RestrictionLists,
+)
 from mailldap.simulate.smtpd import AddressChecks
-from mailldap.tables.base import Failed
 
 #: The list of each stage, the class in its replies, and what a bare table means in it.
 STAGES = {
@@ -37,47 +42,6 @@ STAGES = {
 #: What smtpd tries out where smtpd_relay_restrictions has no default yet.
 _FAKE_RELAY = ("permit_mynetworks", "permit_sasl_authenticated", "permit_auth_destination")
 
-_AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
-_UNAUTHENTICATED = "reject_unauthenticated_sender_login_mismatch"
-_KNOWN = "reject_known_sender_login_mismatch"
-
-#: What needs the network: nobody can judge it here.
-_UNKNOWABLE = frozenset(
-    {
-        "permit_mx_backup",
-        "permit_naked_ip_address",
-        "reject_invalid_helo_hostname",
-        "reject_invalid_hostname",
-        "reject_maps_rbl",
-        "reject_non_fqdn_helo_hostname",
-        "reject_non_fqdn_hostname",
-        "reject_plaintext_session",
-        "reject_unknown_address",
-        "reject_unknown_client",
-        "reject_unknown_client_hostname",
-        "reject_unknown_helo_hostname",
-        "reject_unknown_hostname",
-        "reject_unknown_recipient_domain",
-        "reject_unknown_reverse_client_hostname",
-        "reject_unknown_sender_domain",
-        "reject_unverified_recipient",
-        "reject_unverified_sender",
-    }
-)
-_UNKNOWABLE_WITH_ARGUMENT = frozenset(
-    {
-        "check_policy_service",
-        "permit_dnswl_client",
-        "permit_rhswl_client",
-        "reject_rbl",
-        "reject_rbl_client",
-        "reject_rhsbl_client",
-        "reject_rhsbl_helo",
-        "reject_rhsbl_recipient",
-        "reject_rhsbl_reverse_client",
-        "reject_rhsbl_sender",
-    }
-)
 #: What has no effect on a client that behaves, has no certificate and one recipient.
 _WITHOUT_EFFECT = frozenset(
     {
@@ -87,24 +51,18 @@ _WITHOUT_EFFECT = frozenset(
         "reject_unauth_pipelining",
     }
 )
-#: What keeps others from relaying through us.
-_CLOSING = frozenset(
-    {
-        "check_relay_domains",
-        "defer",
-        "defer_if_permit",
-        "defer_unauth_destination",
-        "reject",
-        "reject_unauth_destination",
-    }
-)
 
 
 class Restrictions:
     """Judges restriction lists for one session."""
 
     def __init__(
-        self, opened: Opened, search: AddressSearch, checks: AddressChecks, session: Session
+        self,
+        opened: Opened,
+        search: AddressSearch,
+        checks: AddressChecks,
+        lists: RestrictionLists,
+        session: Session,
     ) -> None:
         self._opened = opened
         self._main = opened.main
@@ -112,50 +70,11 @@ class Restrictions:
         self.session = session
         self.decision = Decision(checks.wording, opened.warn)
         self.rules = AddressRules(opened, checks, self.decision, session)
+        self._hosts = HostRules(opened, checks, self.decision, session)
+        self._network = NetworkRules(opened, checks, self.rules, session)
         self._tables = AccessTables(opened, search, checks, self.decision, session, self.judge)
-        self._classes = self._restriction_classes()
-
-    def _restriction_classes(self) -> dict[str, list[str]]:
-        classes = {"reject_sender_login_mismatch": [_AUTHENTICATED, _UNAUTHENTICATED]}
-        for name in split_list(self._main.get("smtpd_restriction_classes")):
-            value = self._main.lookup(name)
-            if not value:
-                raise ConfigError(
-                    f"restriction class `{name}' needs a definition",
-                    file=self._main.name,
-                    line=self._main.location("smtpd_restriction_classes"),
-                    hint=f"set {name} to a list of restrictions",
-                )
-            classes.setdefault(name, split_braced(value))
-        return classes
-
-    def require_closed(self) -> None:
-        """Raise ConfigError where no list keeps others from relaying: smtpd does not start."""
-        parameters = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-        if any(self._closes(self._main.get_maps(parameter)) for parameter in parameters):
-            return
-        raise ConfigError(
-            f"in parameter {' or '.join(parameters)}, specify at least one working instance of: "
-            f"{', '.join(sorted(_CLOSING))}",
-            file=self._main.name,
-            line=self._main.location(parameters[0]),
-            hint="add reject_unauth_destination to smtpd_relay_restrictions",
-        )
-
-    def _closes(self, words: list[str]) -> bool:
-        skip = False
-        for position, word in enumerate(words):
-            if skip:
-                skip = False
-                continue
-            name = lower_ascii(word)
-            if name == "warn_if_reject" and position + 1 < len(words):
-                skip = True
-            elif name == "permit":
-                return False
-            elif name in _CLOSING or (word in self._classes and self._closes(self._classes[word])):
-                return True
-        return False
+        self._lists = lists
+        self._classes = lists.classes
 
     # --- lists -------------------------------------------------------------------------------
 
@@ -165,7 +84,7 @@ class Restrictions:
         *name* is what the stage is about: the client, the sender, the recipient.
         """
         parameter, reply_class, command = STAGES[stage]
-        words = list(_FAKE_RELAY) if parameter is None else self._main.get_maps(parameter)
+        words = list(_FAKE_RELAY) if parameter is None else self._lists.words(parameter)
         return self.judge(words, Subject(name, reply_class, command))
 
     def judge(self, words: list[str], subject: Subject) -> Status:
@@ -197,9 +116,8 @@ class Restrictions:
             if not rest or ":" not in rest[0]:
                 raise Refused(self._checks.server_error())
             spec = rest.pop(0)
-            status = self._tables.check(name, spec, subject)
-            return self._pass_over(f"{name} {spec}") if status is None else status
-        if name in _UNKNOWABLE_WITH_ARGUMENT or name == "sleep":
+            return self._tables.check(name, spec, subject)
+        if name in DNS_LISTS or name in {"check_policy_service", "sleep"}:
             return self._with_argument(name, rest)
         simple = self._simple(name, subject)
         if simple is not None:
@@ -210,22 +128,25 @@ class Restrictions:
         raise Refused(self._checks.server_error())
 
     def _with_argument(self, name: str, rest: list[str]) -> Status:
+        if name in DNS_LISTS:
+            if not rest:
+                self._opened.warn(f"restriction {name} requires domain name argument")
+                return Status.DUNNO
+            return self._network.dns_list(name, rest.pop(0))
         argument = rest.pop(0) if rest else ""
         if name == "sleep":
             if not (argument.isascii() and argument.isdigit()):
                 raise Refused(self._checks.server_error())
             return Status.DUNNO
-        if name == "check_policy_service" and ":" not in argument:
+        if ":" not in argument:
             raise Refused(self._checks.server_error())
-        return self._pass_over(f"{name} {argument}".rstrip())
+        return self.session.pass_over(f"{name} {argument}", "a policy server")
 
     def _simple(self, name: str, subject: Subject) -> Callable[[], Status] | None:
         """Return what judges a restriction without argument, or None for an unknown name."""
         if name in _WITHOUT_EFFECT:
             return lambda: Status.DUNNO
-        if name in _UNKNOWABLE:
-            return lambda: self._pass_over(name)
-        rules = self.rules
+        rules, hosts, network = self.rules, self._hosts, self._network
         about = f"<{subject.name}>: {subject.reply_class} rejected:"
         return {
             "permit": lambda: Status.OK,
@@ -241,9 +162,27 @@ class Restrictions:
             "defer_if_reject": lambda: self.decision.defer_if_reject(
                 450, "4.7.0", f"{about} defer_if_reject requested"
             ),
-            "permit_inet_interfaces": self._permit_inet_interfaces,
-            "permit_mynetworks": lambda: self._permit_mynetworks(subject),
-            "permit_sasl_authenticated": self._permit_sasl_authenticated,
+            "permit_inet_interfaces": hosts.permit_inet_interfaces,
+            "permit_mynetworks": lambda: hosts.permit_mynetworks(subject),
+            "permit_sasl_authenticated": hosts.permit_sasl_authenticated,
+            "reject_unknown_client": lambda: hosts.unknown_client(name),
+            "reject_unknown_client_hostname": lambda: hosts.unknown_client(name),
+            "reject_unknown_reverse_client_hostname": lambda: hosts.unknown_reverse(name),
+            "reject_plaintext_session": lambda: hosts.plaintext_session(name),
+            "reject_invalid_hostname": lambda: hosts.invalid_helo(name),
+            "reject_invalid_helo_hostname": lambda: hosts.invalid_helo(name),
+            "reject_non_fqdn_hostname": lambda: hosts.non_fqdn_helo(name),
+            "reject_non_fqdn_helo_hostname": lambda: hosts.non_fqdn_helo(name),
+            "reject_unknown_hostname": lambda: hosts.unknown_helo(name),
+            "reject_unknown_helo_hostname": lambda: hosts.unknown_helo(name),
+            "permit_naked_ip_address": lambda: hosts.permit_naked_address(name),
+            "reject_unknown_address": lambda: network.unknown_sender_domain(name),
+            "reject_unknown_sender_domain": lambda: network.unknown_sender_domain(name),
+            "reject_unknown_recipient_domain": lambda: network.unknown_recipient_domain(name),
+            "reject_unverified_sender": lambda: network.unverified_sender(name),
+            "reject_unverified_recipient": lambda: network.unverified_recipient(name),
+            "permit_mx_backup": lambda: network.permit_mx_backup(name),
+            "reject_maps_rbl": lambda: network.maps_rbl(name),
             "permit_auth_destination": rules.auth_destination,
             "check_relay_domains": rules.relay_domains,
             "reject_unauth_destination": rules.unauth_destination,
@@ -253,41 +192,13 @@ class Restrictions:
             "reject_unlisted_sender": rules.unlisted_sender,
             "reject_unlisted_recipient": rules.unlisted_recipient,
             "check_recipient_maps": rules.unlisted_recipient,
-            _AUTHENTICATED: lambda: self._login(name, rules.authenticated),
-            _UNAUTHENTICATED: lambda: self._login(name, rules.unauthenticated),
-            _KNOWN: lambda: self._login(name, rules.known_sender),
+            AUTHENTICATED: lambda: self._login(name, rules.authenticated),
+            UNAUTHENTICATED: lambda: self._login(name, rules.unauthenticated),
+            KNOWN: lambda: self._login(name, rules.known_sender),
         }.get(name)
-
-    def _pass_over(self, what: str) -> Status:
-        if what not in self.session.unknown:
-            self.session.unknown.append(what)
-        return Status.DUNNO
 
     def _login(self, name: str, judge: Callable[[], Status]) -> Status:
         if not self._main.get_bool("smtpd_sasl_auth_enable"):
             self._opened.warn(f"restriction `{name}' ignored: no SASL support")
             return Status.DUNNO
         return judge()
-
-    # --- the client --------------------------------------------------------------------------
-
-    def _permit_inet_interfaces(self) -> Status:
-        client = self.session.client
-        address = None if client is None else to_address(client)
-        own = address in {interface.ip for interface in self._main.own_interfaces()}
-        return Status.OK if own else Status.DUNNO
-
-    def _permit_mynetworks(self, subject: Subject) -> Status:
-        client = self.session.client
-        if client is None:
-            return Status.DUNNO
-        inside = self._opened.match_list("mynetworks").match_client("unknown", client)
-        if isinstance(inside, Failed):
-            if inside.kind == "retry":
-                raise Refused(self._checks.lookup_failure(subject.name))
-            raise Refused(self._checks.server_error())
-        return Status.OK if inside else Status.DUNNO
-
-    def _permit_sasl_authenticated(self) -> Status:
-        active = self._main.get_bool("smtpd_sasl_auth_enable")
-        return Status.OK if active and self.session.login else Status.DUNNO

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mailldap.simulate.decision import PassedOver
 from mailldap.simulate.trace import Step
 from mailldap.tables.base import Probe
 
@@ -80,8 +81,8 @@ class SenderVerdict:
 
     ``allowed`` is None where that could not be asked. ``reply`` is the whole line that smtpd
     sends instead of accepting. ``owners`` and ``table_key``: what smtpd_sender_login_maps says
-    of the sender, and under which key. ``unknown`` lists restrictions that nobody can judge
-    without the network; they were passed over.
+    of the sender, and under which key. ``passed_over`` lists restrictions that could not be
+    judged, ``assumed`` what was taken for granted in a reply or for a table key.
     """
 
     login: str
@@ -90,7 +91,8 @@ class SenderVerdict:
     reply: str | None = None
     owners: tuple[str, ...] = ()
     table_key: str | None = None
-    unknown: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    assumed: tuple[str, ...] = ()
     trace: tuple[Probe, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -9,10 +9,13 @@ from functools import cached_property
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.rfc822 import quote, unquote
 from mailldap.simulate.decision import Refused
+from mailldap.simulate.footer import Footers, Said
 from mailldap.simulate.local import LocalDomains
 from mailldap.simulate.lookup import AddressSearch, Extensions
 from mailldap.simulate.opened import Opened
+from mailldap.simulate.peer import identify
 from mailldap.simulate.reply import Reply, split_status
+from mailldap.simulate.restriction_lists import RestrictionLists
 from mailldap.simulate.result import (
     MessageResolution,
     Outcome,
@@ -28,7 +31,7 @@ from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
 from mailldap.simulate.smtpd import AddressChecks
-from mailldap.simulate.startup import check_settings
+from mailldap.simulate.startup import check_parameters, check_smtpd
 from mailldap.simulate.trace import Step
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext
@@ -44,7 +47,7 @@ class Simulator:
     """
 
     def __init__(self, main: MainCf, context: TableContext) -> None:
-        check_settings(main)
+        check_parameters(main, "trivial-rewrite")
         self.main = main
         self._outer = context
         self._probes: list[Probe] = []
@@ -98,11 +101,23 @@ class Simulator:
 
     @cached_property
     def _cleanup(self) -> Cleanup:
+        check_parameters(self.main, "cleanup")
         return Cleanup(self._opened, self._rewriting, self._search)
 
     @cached_property
     def _senders(self) -> Senders:
-        return Senders(self._opened, self._search, self._checks)
+        return Senders(self._opened, self._search, self._checks, self._lists, self._footers)
+
+    @cached_property
+    def _footers(self) -> Footers:
+        return Footers(self._opened)
+
+    @cached_property
+    def _lists(self) -> RestrictionLists:
+        """What smtpd has for lists; raises ConfigError where smtpd does not start."""
+        lists = RestrictionLists(self.main)
+        check_smtpd(self._opened, lists)
+        return lists
 
     def _probe(self, probe: Probe) -> None:
         self._probes.append(probe)
@@ -166,8 +181,10 @@ class Simulator:
         return self._traced(_of_recipients(address, (recipient,)))
 
     def _message(self, arguments: list[str], sender: str | None, *, smtputf8: bool) -> Resolution:
+        self._lists.require_closed()
         query = ", ".join(arguments)
         envelope_sender = _internal(sender or "")
+        said = Said(identify(None, self.main, self.context.read_file), sender=envelope_sender)
         accepted: list[Argument] = []
         refusals: list[Reply] = []
         for argument in arguments:
@@ -177,7 +194,8 @@ class Simulator:
             else:
                 accepted.append(answer)
         if not accepted:
-            return _refused(query, max(refusals, key=lambda r: r.code))
+            return self._refused(query, max(refusals, key=lambda r: r.code), said)
+        said = replace(said, recipient=accepted[0].address)
         envelope = Envelope(self.main.get_int("duplicate_filter_limit"))
         clean_sender = self._cleanup.sender(envelope, envelope_sender)
         for read in accepted:
@@ -186,13 +204,13 @@ class Simulator:
         self._cleanup.finish(envelope)
         if envelope.failure is not None:
             failure = envelope.failure
-            return _refused(query, Reply(451, failure.dsn, failure.reason))
+            return self._refused(query, Reply(451, failure.dsn, failure.reason), said)
         recipients = tuple(
             self._routed(recipient, clean_sender) for recipient in envelope.recipients
         )
         resolution = _of_recipients(query, recipients)
         if refusals and resolution.outcome == "deliver":
-            refusal = _refused(query, max(refusals, key=lambda r: r.code))
+            refusal = self._refused(query, max(refusals, key=lambda r: r.code), said)
             return replace(refusal, recipients=recipients)
         return resolution
 
@@ -205,6 +223,15 @@ class Simulator:
         except Refused as refused:
             return refused.reply
         return read if reply is None else reply
+
+    def _refused(self, query: str, reply: Reply, said: Said) -> Resolution:
+        return Resolution(
+            query,
+            "defer" if reply.temporary else "reject",
+            reply.text,
+            reply.dsn,
+            reply=self._footers.add(reply, said),
+        )
 
     def _routed(self, address: str, sender: str, *, resolved: bool = False) -> Recipient:
         """Return one recipient as the queue manager sees it.
@@ -235,10 +262,11 @@ class Simulator:
         client: str | None = None,
         recipient: str | None = None,
         helo: str | None = None,
+        encrypted: bool | None = None,
     ) -> SenderVerdict:
         """Return smtpd's verdict about *login* sending as *address*; see Senders.check."""
         self._begin()
-        verdict = self._senders.check(login, address, client, recipient, helo)
+        verdict = self._senders.check(login, address, client, recipient, helo, encrypted)
         return replace(verdict, trace=tuple(self._probes), warnings=tuple(self._warnings))
 
     def sender_owners(self, address: str) -> SenderOwners:
@@ -288,13 +316,3 @@ def _of_recipients(query: str, recipients: tuple[Recipient, ...]) -> Resolution:
     if first is None:
         return Resolution(query, outcome)
     return Resolution(query, outcome, first.reason, first.dsn, recipients)
-
-
-def _refused(query: str, reply: Reply) -> Resolution:
-    return Resolution(
-        query,
-        "defer" if reply.temporary else "reject",
-        reply.text,
-        reply.dsn,
-        reply=reply.line,
-    )

@@ -70,18 +70,20 @@ class AddressChecks:
             strict=self.main.get_bool("strict_rfc821_envelopes"),
         )
         if isinstance(read, Refusal):
-            raise Refused(self._syntax(read.reply))
+            raise Refused(self.wording.protocol(read.reply))
         if read.address:
             route = self.resolve(read.address, other)
             domain = route.recipient.rpartition("@")[2]
             if route.bad_syntax or not (smtputf8 or domain.isascii()):
                 which = "501 5.1.7 Bad sender" if verb == "MAIL" else "501 5.1.3 Bad recipient"
-                raise Refused(self._syntax(f"{which} address syntax"))
+                raise Refused(self.wording.protocol(f"{which} address syntax"))
         complaint = option_complaint(verb, read.options)
         if complaint is not None:
-            raise Refused(self._syntax(complaint))
+            raise Refused(self.wording.protocol(complaint))
         if not smtputf8 and not read.address.isascii() and self.main.get_bool("strict_smtputf8"):
-            raise Refused(self._syntax("553 5.6.7 Must declare SMTPUTF8 to send unicode address"))
+            raise Refused(
+                self.wording.protocol("553 5.6.7 Must declare SMTPUTF8 to send unicode address")
+            )
         probe = self._probe_sender(read.address)
         return read if probe is None else replace(read, address=probe, probe=True)
 
@@ -93,10 +95,6 @@ class AddressChecks:
         sender = self._rewriting.internal(sender)
         utf8 = self._opened.utf8
         return sender if fold(sender, utf8=utf8) == fold(address, utf8=utf8) else None
-
-    def _syntax(self, line: str) -> Reply:
-        code, dsn, text = line.split(" ", 2)
-        return self.wording.reject(int(code), dsn, text)
 
     def resolve(self, address: str, other: str = "") -> Route:
         """Return the route of an address with the recipient case folded.

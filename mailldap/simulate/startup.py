@@ -1,73 +1,204 @@
 """Settings with which Postfix's daemons do not start.
 
-Source: Postfix 3.7, the parameter tables of trivial-rewrite.c, cleanup_init.c, smtpd.c and
-mail_params.c; mail_conf_str(3), mail_conf_int(3), mail_conf_bool(3).
+``data/daemon-parameters.txt`` has what each program demands of its parameters. Source: Postfix
+3.7, the parameter tables of mail_params.c, smtpd.c, cleanup_init.c and trivial-rewrite.c;
+mail_conf_str(3), mail_conf_int(3), mail_conf_bool(3), mail_conf_time(3); smtpd_check_init() in
+smtpd_check.c and pre_jail_init() in smtpd.c.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.words import lower_ascii, split_list, unbrace
+from mailldap.simulate.opened import Opened
+from mailldap.simulate.restriction_lists import RestrictionLists
 
-_NOT_EMPTY = (
-    "canonical_classes",
-    "default_transport",
-    "double_bounce_sender",
-    "empty_address_default_transport_maps_lookup_key",
-    "empty_address_recipient",
-    "empty_address_relayhost_maps_lookup_key",
-    "local_transport",
-    "mydomain",
-    "myhostname",
-    "myorigin",
-    "recipient_canonical_classes",
-    "relay_transport",
-    "sender_canonical_classes",
-    "smtpd_sasl_type",
-    "virtual_transport",
-)
-_BOOLEANS = (
-    "allow_min_user",
-    "allow_percent_hack",
-    "allow_untrusted_routing",
-    "append_at_myorigin",
-    "append_dot_mydomain",
-    "enable_original_recipient",
-    "helpful_warnings",
-    "owner_request_special",
-    "resolve_dequoted_address",
-    "resolve_null_domain",
-    "resolve_numeric_domain",
-    "show_user_unknown_table_name",
-    "smtpd_delay_reject",
-    "smtpd_reject_unlisted_recipient",
-    "smtpd_reject_unlisted_sender",
-    "smtpd_relay_before_recipient_restrictions",
-    "smtpd_sasl_auth_enable",
-    "smtputf8_enable",
-    "soft_bounce",
-    "strict_rfc821_envelopes",
-    "strict_smtputf8",
-    "swap_bangpath",
-)
-_POSITIVE = (
-    "virtual_alias_address_length_limit",
-    "virtual_alias_expansion_limit",
-    "virtual_alias_recursion_limit",
+_DATA = Path(__file__).parent.parent / "data" / "daemon-parameters.txt"
+_TLS_LEVELS = frozenset({"none", "may", "encrypt", "fingerprint", "verify", "secure"})
+#: The words that a parameter takes, and how Postfix complains about another.
+_WORDS = {
+    "unknown_address_tempfail_action": ("defer", "defer_if_permit"),
+    "unknown_helo_hostname_tempfail_action": ("defer", "defer_if_permit"),
+    "unverified_recipient_tempfail_action": ("defer", "defer_if_permit"),
+    "unverified_sender_tempfail_action": ("defer", "defer_if_permit"),
+}
+_BARE_NEWLINE = frozenset({"normalize", "yes", "reject", "no"})
+#: What smtpd opens before it serves anybody, besides the tables in its restriction lists.
+_SMTPD_MAPS = (
+    "local_recipient_maps",
+    "sender_canonical_maps",
+    "recipient_canonical_maps",
+    "canonical_maps",
+    "virtual_alias_maps",
+    "virtual_mailbox_maps",
+    "relay_recipient_maps",
+    "rbl_reply_maps",
+    "smtpd_sender_login_maps",
+    "smtpd_reject_footer_maps",
 )
 
 
-def check_settings(main: MainCf) -> None:
-    """Raise ConfigError, in Postfix's words, for the first setting that ends a daemon."""
-    for name in _NOT_EMPTY:
-        if not main.get(name):
-            raise ConfigError(
-                f"bad string length 0 < 1: {name} =",
-                file=main.name,
-                line=main.location(name),
-                hint=f"give {name} a value, or remove the line for the default",
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """What a program demands of one parameter."""
+
+    name: str
+    kind: str
+    minimum: int | None
+    maximum: int | None
+    programs: frozenset[str]
+
+
+@cache
+def _demands() -> tuple[_Demand, ...]:
+    found = []
+    for line in _DATA.read_text("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        name, kind, minimum, maximum, programs = line.split()
+        found.append(
+            _Demand(
+                name,
+                kind,
+                int(minimum) or None,
+                int(maximum) or None,
+                frozenset(programs.split(",")),
             )
-    for name in _BOOLEANS:
+        )
+    return tuple(found)
+
+
+def check_parameters(main: MainCf, *programs: str) -> None:
+    """Raise ConfigError, in Postfix's words, for the first parameter that ends a program.
+
+    *programs*: ``smtpd``, ``cleanup``, ``trivial-rewrite``; what ends all is always looked for.
+    """
+    wanted = {"all", *programs}
+    set_here, derived = [], []
+    for demand in _demands():
+        if not wanted & demand.programs:
+            continue
+        if main.explicit(demand.name) is not None:
+            set_here.append(demand)
+        elif "$" in (main.default(demand.name) or ""):
+            derived.append(demand)
+    for demand in (*set_here, *derived):
+        _check(main, demand)
+
+
+def _check(main: MainCf, demand: _Demand) -> None:
+    name = demand.name
+    if demand.kind in {"bool", "nbool"}:
         main.get_bool(name)
-    for name in _POSITIVE:
-        main.get_int(name, 1)
+    elif demand.kind in {"int", "nint"}:
+        main.get_int(name, demand.minimum, demand.maximum)
+    elif demand.kind == "long":
+        _check_long(main, demand)
+    elif demand.kind == "time":
+        _check_range(main, demand, main.get_time(name))
+    else:
+        _check_length(main, demand)
+
+
+def _check_long(main: MainCf, demand: _Demand) -> None:
+    text = main.get(demand.name)
+    digits = text.lstrip().removeprefix("-").removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and int(digits) < 2**63):
+        raise _fault(main, demand.name, f"bad numerical configuration: {demand.name} = {text}")
+    _check_range(main, demand, int(text))
+
+
+def _check_range(main: MainCf, demand: _Demand, number: int) -> None:
+    for limit, sign, beyond in (
+        (demand.minimum, "<", number < (demand.minimum or 0)),
+        (demand.maximum, ">", number > (demand.maximum or number)),
+    ):
+        if limit is not None and beyond:
+            raise _fault(
+                main, demand.name, f"invalid {demand.name} parameter value {number} {sign} {limit}"
+            )
+
+
+def _check_length(main: MainCf, demand: _Demand) -> None:
+    text = main.get(demand.name)
+    length = len(text.encode("utf-8", "surrogateescape"))
+    for limit, sign, beyond in (
+        (demand.minimum, "<", length < (demand.minimum or 0)),
+        (demand.maximum, ">", length > (demand.maximum or length)),
+    ):
+        if limit is not None and beyond:
+            raise _fault(
+                main,
+                demand.name,
+                f"bad string length {length} {sign} {limit}: {demand.name} = {text}".rstrip(),
+                f"give {demand.name} a value, or remove the line for the default",
+            )
+
+
+def check_smtpd(opened: Opened, lists: RestrictionLists) -> None:
+    """Raise ConfigError for settings and tables with which smtpd does not start."""
+    main = opened.main
+    check_parameters(main, "smtpd")
+    for name, words in _WORDS.items():
+        if lower_ascii(main.get(name)) not in words:
+            raise _fault(main, name, f"bad configuration: {name} = {main.get(name)}")
+    name = "smtpd_forbid_bare_newline"
+    if lower_ascii(main.get(name)) not in _BARE_NEWLINE:
+        raise _fault(main, name, f"bad parameter value: '{name} = {main.get(name)}'")
+    level = main.get("smtpd_tls_security_level")
+    unwrapped = bool(level) and not main.get_bool("smtpd_tls_wrappermode")
+    if unwrapped and lower_ascii(level) not in _TLS_LEVELS:
+        raise _fault(main, "smtpd_tls_security_level", f'Invalid TLS level "{level}"')
+    for service in lists.policy_services():
+        _check_policy_service(main, service)
+    lists.require_closed()
+    _open_tables(opened, _SMTPD_MAPS, lists.tables())
+
+
+def _check_policy_service(main: MainCf, service: str) -> None:
+    """Raise ConfigError for a policy service that cannot be one."""
+    name, complaint = service, None
+    if service.startswith("{"):
+        inside, complaint = unbrace(service, strip=True)
+        if complaint is not None:
+            raise ConfigError(f"policy service syntax error: {complaint}", file=main.name)
+        words = split_list(inside)
+        if not words:
+            raise ConfigError(f'empty policy service: "{service}"', file=main.name)
+        name = words[0]
+    transport, _, endpoint = name.partition(":")
+    if not transport or not endpoint:
+        complaint = f'need service transport:endpoint instead of "{name}"'
+    elif transport not in {"inet", "local", "unix"}:
+        complaint = f"invalid transport name: {transport} in service: {name}"
+    if complaint is not None:
+        raise ConfigError(complaint, file=main.name, hint="unix:PATH or inet:HOST:PORT")
+
+
+def _open_tables(opened: Opened, parameters: Iterable[str], words: Iterable[str]) -> None:
+    """Open the tables whose configuration may end the program that opens them.
+
+    Others fail at each lookup, or are not for us to open.
+    """
+    for parameter in parameters:
+        for spec in _fatal_kinds(opened.main.get_maps(parameter)):
+            opened.tables(parameter, spec)
+    for spec in _fatal_kinds(words):
+        opened.tables(spec, spec)
+
+
+def _fatal_kinds(specs: Iterable[str]) -> Iterator[str]:
+    for spec in specs:
+        kind, _, name = spec.partition(":")
+        if kind == "ldap" or (":" in spec and not name):
+            yield spec
+
+
+def _fault(main: MainCf, name: str, message: str, hint: str | None = None) -> ConfigError:
+    return ConfigError(message, file=main.name, line=main.location(name), hint=hint)

@@ -150,12 +150,14 @@ def _ours(simulator: Simulator, question: dict[str, Any]) -> Any:
     if what == "rewrite":
         remote = question["rule"] == "remote"
         return simulator._rewriting.external(question["address"], remote=remote)
+    client = question["client"].removeprefix("IPV6:")
+    name = question.get("name", "[UNAVAILABLE]")
     return simulator.sender_check(
         question.get("login") or "",
         question["from"],
-        question["client"].removeprefix("IPV6:"),
+        f"{'unknown' if name == '[UNAVAILABLE]' else name}[{client}]",
         question["to"],
-        "client.example",
+        question.get("helo", "client.example"),
     )
 
 

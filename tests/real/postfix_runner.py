@@ -16,9 +16,13 @@ Questions and their answers:
     {"do": "route", "address": internal form, "sender": internal form}
         -> [flags, transport, nexthop, recipient]
     {"do": "rewrite", "rule": "local" | "remote", "address": external form} -> external form
-    {"do": "sender", "login": … | null, "client": ip, "from": …, "to": …,
+    {"do": "sender", "login": … | null, "client": ip, "from": …, "to": …, "helo": …,
+     "name": …, "reverse": … (host names of the client; [UNAVAILABLE] is none),
      "password": … (then AUTH is used, else XCLIENT LOGIN)}
-        -> the first reply that is no success, or null
+        -> the first reply that is no success, lines joined with newlines, or null
+
+The client's address is told by the haproxy protocol, so that smtpd has it from the beginning;
+with smtpd_sasl_type = dovecot any login with any password is right.
 """
 
 import base64
@@ -163,6 +167,8 @@ class Config:
     def start_smtp(self):
         if self.smtp is None:
             self.start_rewrite()
+            if "smtpd_sasl_type = dovecot" in self.job["main"]:
+                Login(self._listen_unix("private/auth"))
             cleanup = self._listen_unix("public/cleanup")
             self.daemons.append(
                 Daemon(self, "cleanup", "cleanup", "unix", cleanup, ["in_flow_delay=0s"])
@@ -218,34 +224,38 @@ class Config:
         return [line.partition(": ")[2] for line in lines if line.startswith("recipient: ")]
 
     def _sender(self, question):
-        smtp = self.start_smtp()
-        if smtp.greeted:
-            smtp.close()
-            smtp = self.smtp = Smtp(self.address)
-        smtp.reply()
-        attributes = f"NAME=[UNAVAILABLE] ADDR={question['client']}"
-        login = question.get("login")
-        if login is not None and "password" not in question:
-            attributes += f" LOGIN={xtext(login)}"
-        steps = [f"XCLIENT {attributes}", "EHLO client.example"]
-        if login is not None and "password" in question:
-            token = base64.b64encode(encode(f"\0{login}\0{question['password']}")).decode()
-            steps.append(f"AUTH PLAIN {token}")
-        steps += [f"MAIL FROM:<{question['from']}>", f"RCPT TO:<{question['to']}>"]
+        self.start_smtp().close()
+        self.smtp = Smtp(self.address, question["client"])
         failed = None
-        for step in steps:
-            reply = smtp.command(step)
+        for step in (None, *self._steps(question)):
+            reply = self.smtp.reply() if step is None else self.smtp.command(step)
             if not reply.startswith("2"):
                 failed = reply
                 break
         if failed is None:
-            reply = smtp.command("DATA")
+            reply = self.smtp.command("DATA")
             if reply.startswith("3"):
-                reply = smtp.command("\r\n.")
+                reply = self.smtp.command("\r\n.")
             failed = None if reply.startswith("2") else reply
-        smtp.close()
+        self.smtp.close()
         self.smtp = Smtp(self.address)
         return failed
+
+    def _steps(self, question):
+        told = []
+        if "name" in question:
+            told.append(f"NAME={xtext(question['name'])}")
+        if "reverse" in question:
+            told.append(f"REVERSE_NAME={xtext(question['reverse'])}")
+        login = question.get("login")
+        if login is not None and "password" not in question:
+            told.append(f"LOGIN={xtext(login)}")
+        steps = [f"XCLIENT {' '.join(told)}"] if told else []
+        steps.append(f"EHLO {question.get('helo', 'client.example')}")
+        if login is not None and "password" in question:
+            token = base64.b64encode(encode(f"\0{login}\0{question['password']}")).decode()
+            steps.append(f"AUTH PLAIN {token}")
+        return [*steps, f"MAIL FROM:<{question['from']}>", f"RCPT TO:<{question['to']}>"]
 
     def stop(self):
         if self.smtp:
@@ -271,7 +281,8 @@ smtpd_error_sleep_time = 0
 smtpd_soft_error_limit = 100000
 smtpd_hard_error_limit = 100000
 smtpd_junk_command_limit = 100000
-smtpd_authorized_xclient_hosts = 127.0.0.1
+smtpd_authorized_xclient_hosts = 0.0.0.0/0 [::]/0
+smtpd_upstream_proxy_protocol = haproxy
 smtpd_peername_lookup = no
 max_use = 100000
 max_idle = 3600s
@@ -332,19 +343,52 @@ class Rewrite:
         self.socket.close()
 
 
+class Login(threading.Thread):
+    """Dovecot's authentication server, to whom everybody is welcome."""
+
+    def __init__(self, listener):
+        super().__init__(daemon=True)
+        self.listener = listener
+        self.start()
+
+    def run(self):
+        self.listener.setblocking(True)
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    @staticmethod
+    def _serve(connection):
+        greeting = b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nDONE\n"
+        with connection, connection.makefile("rb") as stream:
+            connection.sendall(greeting)
+            for line in stream:
+                words = line.rstrip(b"\n").split(b"\t")
+                if words[0] == b"AUTH":
+                    (token,) = [w[5:] for w in words if w.startswith(b"resp=")]
+                    name = base64.b64decode(token).split(b"\0")[1]
+                    connection.sendall(b"OK\t" + words[1] + b"\tuser=" + name + b"\n")
+
+
 class Smtp:
-    def __init__(self, address):
+    def __init__(self, address, client="127.0.0.1"):
         self.socket = socket.create_connection(address, timeout=60)
         self.stream = self.socket.makefile("rb")
+        client = client.removeprefix("IPV6:")
+        ours = "TCP6 ::1" if ":" in client else "TCP4 127.0.0.1"
+        family, own = ours.split()
+        self.socket.sendall(f"PROXY {family} {client} {own} 40000 25\r\n".encode())
         self.greeted = False
 
     def reply(self):
+        lines = []
         while True:
             line = self.stream.readline()
             if not line:
                 raise EOFError("smtpd died")
+            lines.append(decode(line).rstrip("\r\n"))
             if line[3:4] != b"-":
-                return decode(line).rstrip("\r\n")
+                return "\n".join(lines) if lines[-1][:1] in "45" else lines[-1]
 
     def command(self, line, wanted=""):
         self.socket.sendall(encode(line) + b"\r\n")

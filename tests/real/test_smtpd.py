@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.real.generate_restrictions import restriction_case
 from tests.real.postfix_compare import SINK, STRANGER, Case, ask, differences
 from tests.real.postfix_generate import sender_case
 from tests.real.test_cleanup import check_generated, check_recordings
+from tests.simulate.test_startup import BASE, SMTPD
 
 MAIN = """
 compatibility_level = 3.6
@@ -27,6 +29,18 @@ def test_recordings_are_what_smtpd_answers(lab) -> None:
 
 def test_generated_senders(lab) -> None:
     check_generated(lab, sender_case)
+
+
+def test_generated_restriction_lists(lab) -> None:
+    check_generated(lab, restriction_case)
+
+
+def test_smtpd_does_not_start_with_what_we_refuse(lab) -> None:
+    question = {"do": "sender", "login": None, "client": STRANGER, "from": "", "to": SINK}
+    cases = [Case(settings, f"{BASE}{settings}\n", [question]) for settings, _ in SMTPD]
+    for (settings, words), answer in zip(SMTPD, ask(lab, cases), strict=True):
+        assert "error" in answer, settings
+        assert [line for line in answer["log"] if "fatal" in line and words in line], answer
 
 
 @pytest.mark.parametrize(("realm", "owner"), [("", "plain"), ("realm.example", "full")])

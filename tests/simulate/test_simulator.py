@@ -4,6 +4,7 @@ import pytest
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
+from mailldap.simulate.decision import PassedOver
 from mailldap.simulate.simulator import Simulator
 from mailldap.tables.base import TableContext
 
@@ -89,7 +90,10 @@ def test_what_needs_the_network_is_named() -> None:
     more = "smtpd_sender_restrictions = reject_unknown_sender_domain, reject_rbl_client bl.example"
     verdict = simulator(more).sender_check("", "u@gmail.com")
     assert verdict.allowed is True
-    assert verdict.unknown == ("reject_unknown_sender_domain", "reject_rbl_client bl.example")
+    assert verdict.passed_over == (
+        PassedOver("reject_unknown_sender_domain", "DNS"),
+        PassedOver("reject_rbl_client bl.example", "DNS"),
+    )
 
 
 def test_a_login_gets_the_local_domain() -> None:
