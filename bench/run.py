@@ -62,7 +62,9 @@ def section(name: str, made: dict[str, str], options: argparse.Namespace) -> int
     """Measure one section; keep and print what comes of it."""
     engine, packages = made["ENGINE"], sysconfig.get_path("purelib")
     own = f"mailldap-bench-{os.getpid()}"
-    run = [engine, "run", "--rm", "--label", f"org.mailldap.run=bench-{os.getpid()}"]
+    run = [engine, "run", "--rm", "--label", f"org.mailldap.run=bench:{os.getpid()}:"]
+    if engine == "podman":
+        run += ["--ulimit", "nproc=4096:4096"]  # see tests/containers.py
     network = []
     if name == "ds389":
         subprocess.run(

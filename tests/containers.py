@@ -195,6 +195,9 @@ class Engine:
         # A server sizes its tables by this limit: one that a distribution set to a milliard
         # costs slapd 700 MB.
         limits = ["--ulimit", "nofile=1024:1024"]
+        if self.program == "podman":
+            # Its own idea of a limit needs CAP_SYS_RESOURCE, which root in a container lacks.
+            limits += ["--ulimit", "nproc=4096:4096"]
         self.call(
             "run", "-d", "--name", name, "--label", self.label,
             *limits, *settings, *options, tag, *args,
@@ -222,17 +225,19 @@ class Engine:
         self._networks.clear()
 
     def _remove_what_dead_runs_left(self) -> None:
-        form = '{{.ID}} {{.Label "' + LABEL + '"}}'
-        for listing, removal in (
-            (("ps", "-a"), ("rm", "-fv")),
-            (("network", "ls"), ("network", "rm")),
+        # Only their inspect commands name a label in a way that Docker and Podman both know.
+        for listing, label, removal in (
+            (("ps", "-a"), ".Config.Labels", ("rm", "-fv")),
+            (("network", "ls"), ".Labels", ("network", "rm")),
         ):
+            inspect = ("inspect",) if listing[0] == "ps" else ("network", "inspect")
+            form = f'{{{{index {label} "{LABEL}"}}}}'
             listed = self.call(
-                *listing, "--filter", f"label={LABEL}", "--format", form, check=False
+                *listing, "--filter", f"label={LABEL}", "--format", "{{.ID}}", check=False
             )
-            for line in listed.stdout.decode().splitlines():
-                identity, _, owner = line.partition(" ")
-                machine, _, process = owner.partition(":")
+            for identity in listed.stdout.decode().split():
+                told = self.call(*inspect, "--format", form, identity, check=False)
+                machine, _, process = told.stdout.decode().strip().partition(":")
                 pid, _, started = process.partition(":")
                 if machine == _machine() and _process_start(int(pid)) != started:
                     self.call(*removal, identity, check=False)
