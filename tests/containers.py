@@ -289,10 +289,13 @@ class Container:
         self.engine.call("kill", self.name)
 
     def pause(self) -> None:
-        self.engine.call("pause", self.name)
+        # Podman without root needs cgroups v2 for it. The servers here are their first process.
+        if self.engine.call("pause", self.name, check=False).returncode:
+            self.engine.call("kill", "--signal", "STOP", self.name)
 
     def unpause(self) -> None:
-        self.engine.call("unpause", self.name)
+        if self.engine.call("unpause", self.name, check=False).returncode:
+            self.engine.call("kill", "--signal", "CONT", self.name)
 
     def remove(self) -> None:
         self.engine.forget(self)
