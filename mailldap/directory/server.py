@@ -49,6 +49,9 @@ _SUBSCHEMA = Equality("objectClass", b"subschema")
 NO_SUCH_OBJECT = 32
 #: How many referrals in a row a change follows.
 _MAX_REFERRALS = 5
+#: Changes in bulk that are made in transactions, the others without: OpenLDAP before 2.5.14 never
+#: frees them (ITS#9892), which is 4 kB for each new recipient, and does not tell its version.
+_TRANSACTED = 100_000
 #: Our message ids start here: ldap3 counts its own from 1.
 _FIRST_ID = 1 << 20
 
@@ -111,6 +114,7 @@ class LdapServer:
         self._providers: dict[str, LdapServer] = {}
         self._provider_in_use: LdapServer | None = None
         self._attributes_used: set[str] = set()
+        self._transacted = 0
 
     @property
     def uri(self) -> str:
@@ -397,7 +401,9 @@ class LdapServer:
         """Make the changes until one is refused; see BulkWriter.apply_batch."""
         if self._provider_in_use is not None:
             return self._provider_in_use.apply_batch(changes, meanwhile=meanwhile, stop=stop)
-        transactions = self.has_transactions
+        transactions = self.has_transactions and self._transacted < _TRANSACTED
+        if transactions:
+            self._transacted += len(changes)
         alone = first_use(changes, self._attributes_used) if transactions else 0
 
         def make(connection: _Connection) -> list[Result]:
