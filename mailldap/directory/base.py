@@ -196,6 +196,10 @@ class BulkWriter(Protocol):
         """
         ...
 
+    def get_many(self, dns: Sequence[str]) -> list[Entry | None]:
+        """Return for each DN its entry, or None where there is none; errors as Reader.search."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SessionParameters:

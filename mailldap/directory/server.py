@@ -14,12 +14,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mailldap.directory import wire
-from mailldap.directory.answers import Result
+from mailldap.directory.answers import Result, parse_entry
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
 from mailldap.directory.bulk_read import read_pages
-from mailldap.directory.bulk_write import attributes_of, first_use, make_batch, refused
+from mailldap.directory.bulk_write import WINDOW, attributes_of, first_use, make_batch, refused
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import Answer, run_search, run_transaction
+from mailldap.directory.exchange import Answer, run_search, run_transaction, stream_searches
 from mailldap.directory.keeper import Keeper
 from mailldap.directory.paging import PagedSearch
 from mailldap.directory.server_options import ServerOptions
@@ -296,6 +296,27 @@ class LdapServer:
             return None
         result.raise_for_code()
         return result.entries[0] if result.entries else None
+
+    def get_many(self, dns: Sequence[str]) -> list[Entry | None]:
+        """Return for each DN its entry or None; many are asked for at a time."""
+        if self._provider_in_use is not None:
+            return self._provider_in_use.get_many(dns)
+        questions = [
+            (place, wire.search(SearchRequest(dn, Scope.BASE, _ANY)))
+            for place, dn in enumerate(dns)
+        ]
+
+        def ask(connection: _Connection) -> list[Entry | None]:
+            found: list[Entry | None] = [None] * len(dns)
+            for place, result, entries in stream_searches(
+                connection.channel, questions, WINDOW, self._deadline, parse_entry
+            ):
+                if result.code != NO_SUCH_OBJECT:
+                    result.raise_for_code()
+                    found[place] = next(iter(entries), None)
+            return found
+
+        return self._ask(ask)
 
     def root_dse(self) -> Entry:
         """Return the root DSE with its operational attributes (RFC 4512 §5.1)."""

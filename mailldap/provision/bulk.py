@@ -7,7 +7,7 @@ told with its place in the file.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -103,13 +103,14 @@ def import_ldif(
         stream.seek(start)
     faults: list[LdifError] = []
     batches = _Batches(stream, name, faults, go_on=options.go_on)
+    work = _Work(writer, report, options)
     with exclusive(writer):
         while not report.stopped:
             batch = batches.take()
             if batch:
                 # A pipe may be slow: what is made must be told before it is read again.
                 meanwhile = batches.read if ahead and len(batch) == BATCH else None
-                _Work(writer, report, options, meanwhile).apply(batch)
+                work.apply(batch, meanwhile)
             if options.progress:
                 options.progress(report, batches.bytes)
             if len(batch) < BATCH:
@@ -171,31 +172,28 @@ def _until_fault(
 
 
 class _Work:
-    """The making of one batch, which is entered into the report."""
+    """The making of batches, which are entered into the report."""
 
-    def __init__(
-        self,
-        writer: Writer,
-        report: ImportReport,
-        options: ImportOptions,
-        meanwhile: Callable[[], None] | None,
-    ) -> None:
+    def __init__(self, writer: Writer, report: ImportReport, options: ImportOptions) -> None:
         self._writer = writer
         self._report = report
         self._options = options
-        self._meanwhile = meanwhile
+        # In a second run most of what comes is there, up to where the first one broke off.
+        self._there_already = False
 
-    def apply(self, batch: Sequence[tuple[int, Change]]) -> None:
-        """Make the changes of *batch*."""
-        pending = deque(batch)
-        refusals = 0
-        looked = False
+    def apply(
+        self, batch: Sequence[tuple[int, Change]], meanwhile: Callable[[], None] | None
+    ) -> None:
+        """Make the changes of *batch*; *meanwhile* as in BulkWriter.apply_batch."""
         report = self._report
         stop = self._options.stop
+        refusals = 0
+        looked = self._there_already
+        pending = self._left_of(batch) if looked else deque(batch)
         while pending and not (stop and stop()):
             # After some refusals a batch is no gain: each one makes the server do the rest again.
             size = len(pending) if refusals < _PATIENCE else 1
-            outcomes = self._some([change for _, change in islice(pending, size)])
+            outcomes = self._some([change for _, change in islice(pending, size)], meanwhile)
             for error in outcomes:
                 line, change = pending.popleft()
                 if error is None:
@@ -208,11 +206,35 @@ class _Work:
             if refusals and not self._options.go_on:
                 break
             if not looked and any(isinstance(error, EntryExists) for error in outcomes):
-                looked = True  # a second run: most of the batch may be there
-                kept = deque(item for item in pending if not is_so(self._writer, item[1]))
-                report.already += len(pending) - len(kept)
-                pending = kept
+                looked = True
+                pending = self._left_of(pending)
         report.stopped = bool(pending) or (refusals > 0 and not self._options.go_on)
+
+    def _left_of(self, pending: Sequence[tuple[int, Change]]) -> deque[tuple[int, Change]]:
+        """Return *pending* without what is so already, which is entered into the report."""
+        missing = deque(self._missing(pending))
+        self._there_already = len(missing) < len(pending)
+        self._report.already += len(pending) - len(missing)
+        return missing
+
+    def _missing(self, pending: Sequence[tuple[int, Change]]) -> Iterator[tuple[int, Change]]:
+        """Yield those of *pending* that are not surely so already: all but entries there.
+
+        An entry that *pending* changes, too, is not judged before its turn.
+        """
+        times = Counter(change.dn.lower() for _, change in pending)
+        dns = [
+            change.dn
+            for _, change in pending
+            if isinstance(change, Add) and times[change.dn.lower()] == 1
+        ]
+        writer = self._writer
+        found = writer.get_many(dns) if isinstance(writer, BulkWriter) else map(writer.get, dns)
+        there = dict(zip(dns, found, strict=True))
+        for line, change in pending:
+            entry = there.get(change.dn) if isinstance(change, Add) else None
+            if not (entry and isinstance(change, Add) and _equal(change.entry, entry)):
+                yield line, change
 
     def _refuse(self, refused: Refused) -> None:
         self._report.refusals += 1
@@ -221,15 +243,16 @@ class _Work:
         else:
             self._report.refused.append(refused)
 
-    def _some(self, changes: Sequence[Change]) -> list[MailldapError | None]:
+    def _some(
+        self, changes: Sequence[Change], meanwhile: Callable[[], None] | None
+    ) -> list[MailldapError | None]:
         """Make *changes* up to the first refusal; see BulkWriter.apply_batch."""
+        stop = self._options.stop
         if isinstance(self._writer, BulkWriter) and len(changes) > 1:
-            return self._writer.apply_batch(
-                changes, meanwhile=self._meanwhile, stop=self._options.stop
-            )
+            return self._writer.apply_batch(changes, meanwhile=meanwhile, stop=stop)
         outcomes: list[MailldapError | None] = []
         for change in changes:
-            if outcomes and self._options.stop and self._options.stop():
+            if outcomes and stop and stop():
                 break
             try:
                 self._writer.apply(change)

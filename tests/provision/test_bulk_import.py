@@ -130,6 +130,15 @@ def test_change_records_in_their_order_and_again(target) -> None:
     assert again.complete
 
 
+def test_a_second_run_ends_as_the_first_one_did(target) -> None:
+    gone = f"dn: uid=x,{PEOPLE}\nchangetype: delete\n\n"
+    text = record("a") + record("x") + gone + record("b")
+    for done, already in ((4, 0), (2, 2)):
+        report = run(target, text)
+        assert (report.done, report.already, report.complete) == (done, already, True)
+        assert target.get(f"uid=x,{PEOPLE}") is None
+
+
 def test_a_fault_anywhere_in_a_file_keeps_all_of_it_out(target) -> None:
     text = record("a") + "dn: uid=b\nmail:: !!!\n\n" + record("c") + "nonsense\n\n"
     report = run(target, text)
