@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from mailldap.postfix.words import SPACE
 
 _DSN = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?=[ \t\n\v\f\r]|\Z)")
-_MAX_REPLY = 510
 #: Last digits of an address status: what they become when a sender or a recipient is refused.
 _SENDER_STATUS = {
     "1": "1.7",
@@ -65,8 +64,8 @@ class Wording:
         """Return the reply that Postfix makes of a status and a text."""
         if not 400 <= code <= 599 or split_status(dsn, "")[1]:
             code, dsn, text = 450, "4.7.1", "Service unavailable"
-        room = _MAX_REPLY - len(f"{code} {dsn} ")
-        text = printable(cut(text, room), utf8=self.utf8)
+        # Postfix means to cut here, but 3.7's vstring_truncate() leaves the text as it is.
+        text = printable(text, utf8=self.utf8)
         if self.soft_bounce and code >= 500:
             code -= 100
         return Reply(code, f"{code // 100}{dsn[1:]}", text)
@@ -93,12 +92,6 @@ def fit_status(dsn: str, reply_class: str) -> str:
     table = {SENDER: _SENDER_STATUS, RECIPIENT: _RECIPIENT_STATUS}.get(reply_class)
     detail = "0.0" if table is None else table.get(dsn[4:], "1.0")
     return f"4.{detail}"
-
-
-def cut(text: str, size: int) -> str:
-    """Return the first *size* bytes of *text*."""
-    data = text.encode("utf-8", "surrogateescape")
-    return data[: max(size, 0)].decode("utf-8", "surrogateescape")
 
 
 def printable(text: str, *, utf8: bool, replacement: str = " ") -> str:

@@ -36,6 +36,9 @@ def _case(data: dict[str, Any], item: dict[str, Any]) -> Case:
     for pair in item.get("rewrite", ()):
         address, rule = pair if isinstance(pair, list) else (pair, "local")
         ask.append({"do": "rewrite", "rule": rule, "address": address})
+    for more in item.get("talk", ()):
+        talk = {"login": None, "from": "u@elsewhere.example", "to": SINK, "client": STRANGER}
+        ask.append({"do": "sender", **talk, **more})
     for login, sender, *client in item.get("sender", ()):
         address = client[0] if client else STRANGER
         ask.append({"do": "sender", "login": login, "from": sender, "to": SINK, "client": address})

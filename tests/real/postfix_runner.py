@@ -17,7 +17,7 @@ Questions and their answers:
         -> [flags, transport, nexthop, recipient]
     {"do": "rewrite", "rule": "local" | "remote", "address": external form} -> external form
     {"do": "sender", "login": … | null, "client": ip, "from": …, "to": …, "helo": …,
-     "name": …, "reverse": … (host names of the client; [UNAVAILABLE] is none),
+     "name": … (the client's host name; [UNAVAILABLE] is none),
      "password": … (then AUTH is used, else XCLIENT LOGIN)}
         -> the first reply that is no success, lines joined with newlines, or null
 
@@ -245,8 +245,6 @@ class Config:
         told = []
         if "name" in question:
             told.append(f"NAME={xtext(question['name'])}")
-        if "reverse" in question:
-            told.append(f"REVERSE_NAME={xtext(question['reverse'])}")
         login = question.get("login")
         if login is not None and "password" not in question:
             told.append(f"LOGIN={xtext(login)}")

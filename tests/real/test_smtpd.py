@@ -23,8 +23,9 @@ smtpd_sender_login_maps = inline:{{ plain@example.com=alice, full@example.com=al
 """
 
 
-def test_recordings_are_what_smtpd_answers(lab) -> None:
-    check_recordings(lab, "senders")
+@pytest.mark.parametrize("name", ["senders", "restrictions"])
+def test_recordings_are_what_smtpd_answers(lab, name) -> None:
+    check_recordings(lab, name)
 
 
 def test_generated_senders(lab) -> None:
