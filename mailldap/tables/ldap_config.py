@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mailldap.directory.base import Scope, SessionParameters
+from mailldap.directory.libldap.uri import UrlError, is_ldap_url, parse_uri
 from mailldap.directory.libldap_text import err2string
 from mailldap.errors import ConfigError
 from mailldap.postfix.words import lower_ascii, split_list
 from mailldap.tables.base import TableContext
-from mailldap.tables.ldap_url import UrlError, is_ldap_url, parse_ldap_url
 from mailldap.tables.match_list import Opener, Pattern, read_patterns
 from mailldap.tables.source import Source, get_bool, get_int, get_str, open_source
 from mailldap.tables.template import Template, TemplateError, Templates
@@ -182,7 +182,7 @@ class _Loader:
         for item in split_list(server_host):
             if is_ldap_url(item):
                 try:
-                    url = parse_ldap_url(item)
+                    url = parse_uri(item)
                 except UrlError as error:
                     self.warn(
                         f"error parsing URL {item}: {error.code}: {err2string(error.code)}; "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, Session
+from mailldap.directory.libldap.uri import SUBORDINATE, UrlError, is_ldap_url, parse_uri
 from mailldap.directory.libldap_text import err2string
 from mailldap.errors import ApiError, DNError, FilterError
 from mailldap.ldap.dn import DN
@@ -18,7 +19,6 @@ from mailldap.ldap.filter import Filter, Present, parse_libldap
 from mailldap.postfix.lines import decode
 from mailldap.postfix.words import c_string, lower_ascii
 from mailldap.tables.ldap_config import LdapConfig
-from mailldap.tables.ldap_url import UrlError, is_ldap_url, parse_ldap_url
 
 _NO_SUCH_OBJECT = 32
 _BAD_FILTER = -7
@@ -193,7 +193,7 @@ class Collector:
         below = False
         if is_ldap_url(value):
             try:
-                url = parse_ldap_url(value)
+                url = parse_uri(value)
             except UrlError as error:
                 raise self._search_failure(
                     f"malformed URL {value}: {err2string(error.code)}({error.code})"
@@ -203,8 +203,9 @@ class Collector:
                 attributes = self._intersection(url.attributes)
                 if not attributes:
                     return []
-            query = Query(url.dn, url.scope, url.filter, attributes)
-            below = url.below
+            below = url.scope == SUBORDINATE
+            scope = Scope.SUB if below else Scope(url.scope or 0)
+            query = Query(url.dn, scope, url.filter, attributes)
         try:
             code, entries = search(self.session, self.config, query)
         except ApiError as error:

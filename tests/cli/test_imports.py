@@ -45,7 +45,7 @@ LDAP_LOOKUP = LOOKUP | {
     "mailldap.directory.wire",
     "mailldap.ldap.change", "mailldap.ldap.dn", "mailldap.ldap.prepare",
     "mailldap.tables.ldap_config", "mailldap.tables.ldap_result", "mailldap.tables.ldap_table",
-    "mailldap.tables.ldap_url", "mailldap.tables.match_list", "mailldap.tables.source",
+    "mailldap.tables.match_list", "mailldap.tables.source",
     "mailldap.tables.template",
 }  # fmt: skip
 PROGRAM = """\

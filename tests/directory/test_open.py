@@ -243,6 +243,9 @@ pieces = st.lists(
 @pytest.mark.skipif(libldap() is None, reason="no libldap on this machine")
 @given(pieces.filter(lambda text: text.strip(" ,")))
 @example("ldap://h:1?x")
+@example("ldap://[::1]ldap://")
+@example("pldaps://h")
+@example("ldap://h/??%73ub")
 def test_generated_server_lists_are_judged_as_by_libldap(text):
     library = libldap()
     handle = ctypes.c_void_p()

@@ -10,7 +10,7 @@ from mailldap.directory.base import Scope, SearchRequest, SearchResult
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import run_search
 from mailldap.directory.libldap.connect import open_channel
-from mailldap.directory.libldap.uri import LibldapUri, parse_uri
+from mailldap.directory.libldap.uri import LibldapUri, UrlError, parse_uri
 from mailldap.errors import ApiError, FilterError
 from mailldap.ldap.filter import parse_libldap
 
@@ -68,13 +68,13 @@ class Chase:
         self, request: SearchRequest, uris: tuple[str, ...], hops: int
     ) -> SearchResult | None:
         for text in uris:
-            uri = parse_uri(text)
-            if uri is None or (uri.scheme == "ldaps" and self._tls is None):
-                continue
             try:
+                uri = parse_uri(text)
+                if uri.scheme == "ldaps" and self._tls is None:
+                    continue
                 channel = self._channel(uri)
                 there = _moved(request, uri)
-            except (ApiError, FilterError):
+            except (ApiError, FilterError, UrlError):
                 continue
             return self.follow(there, run_search(channel, there, self._deadline).result, hops + 1)
         return None

@@ -1,4 +1,8 @@
-"""Server lists as libldap 2.5 reads them (ldap_initialize(3), ldap_url_parselist)."""
+"""LDAP URLs as libldap 2.5 takes them apart: servers, referrals, and what tables recurse to.
+
+Looser than RFC 4516, whose syntax it is. Source: libldap's url.c (ldap_url_parse_ext,
+ldap_url_parselist_int); ldap_initialize(3).
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,42 @@ from urllib.parse import unquote_to_bytes
 
 from mailldap.directory.uri import DEFAULT_SOCKET
 
-_SCHEMES = {"ldap": 389, "pldap": 389, "ldaps": 636, "ldapi": 0}
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_PREFIX = re.compile(r"(<?)(?:URL:)?(ldap|pldap|ldaps|pldaps|ldapi)://", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SCOPES = {"": None, "base": 0, "one": 1, "onelevel": 1, "sub": 2, "subtree": 2, "subord": 3,
-           "children": 3, "subordinate": 3}  # fmt: skip
+#: 3 is the subtree without its base.
+SUBORDINATE = 3
+_SCOPES = {"base": 0, "one": 1, "onelevel": 1, "sub": 2, "subtree": 2, "subord": SUBORDINATE,
+           "children": SUBORDINATE, "subordinate": SUBORDINATE}  # fmt: skip
+
+BAD_SCHEME = 3
+BAD_ENCLOSURE = 4
+BAD_URL = 5
+BAD_SCOPE = 8
+BAD_FILTER = 9
+BAD_EXTENSIONS = 10
+
+
+class UrlError(Exception):
+    """A URL that ldap_url_parse(3) refuses; ``code`` is what it returns."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
 class LibldapUri:
-    """One parsed URL; ``host`` of ldapi is a socket's path, ``port`` may be out of range."""
+    """One parsed URL; ``host`` of ldapi is a socket's path, ``port`` may be out of range.
+
+    ``scope`` and ``filter`` are None where the URL has none.
+    """
 
     scheme: str
     host: str
     port: int
     dn: str = ""
+    attributes: tuple[str, ...] = ()
     scope: int | None = None
     filter: str | None = None
 
@@ -38,66 +63,88 @@ class LibldapUri:
         return f"{self.scheme}://{host}:{self.port}"
 
 
+def is_ldap_url(text: str) -> bool:
+    """Return whether *text* begins as an LDAP URL does."""
+    return _PREFIX.match(text) is not None
+
+
 def parse_uri_list(text: str) -> tuple[LibldapUri, ...] | None:
     """Return the servers of a list with blanks or commas between; None where libldap gives up.
 
     One URL that does not parse spoils the whole list.
     """
-    uris = [parse_uri(item) for item in re.split(r"[ ,]+", text) if item]
-    parsed = tuple(uri for uri in uris if uri is not None)
-    return parsed if len(parsed) == len(uris) else None
-
-
-def parse_uri(text: str) -> LibldapUri | None:
-    """Return what ldap_url_parse(3) makes of *text*, None where it refuses."""
-    if text.startswith("<"):
-        if not text.endswith(">"):
-            return None
-        text = text[1:-1]
-    if text[:4].upper() == "URL:":
-        text = text[4:]
-    scheme, separator, rest = text.partition("://")
-    scheme = scheme.lower()
-    if not separator or scheme not in _SCHEMES:
+    try:
+        return tuple(parse_uri(item) for item in re.split(r"[ ,]+", text) if item)
+    except UrlError:
         return None
-    place, slash, tail = rest.partition("/")
+
+
+def parse_uri(text: str) -> LibldapUri:
+    """Return the parts of a URL. Raises UrlError."""
+    match = _PREFIX.match(text)
+    if match is None:
+        raise UrlError(BAD_SCHEME)
+    scheme = match[2].lower()
+    rest = text[match.end() :]
+    if match[1]:
+        if not rest.endswith(">"):
+            raise UrlError(BAD_ENCLOSURE)
+        rest = rest[:-1]
+    place, slash, query = rest.partition("/")
     if not slash:
-        place = place.partition("?")[0]
-    host_port = (place, 0) if scheme == "ldapi" else _split_port(place, _SCHEMES[scheme])
-    if host_port is None:
-        return None
-    dn, _attributes, scope, filter_text = (tail.split("?", 4) + [""] * 4)[:4]
-    if scope.lower() not in _SCOPES:
-        return None
-    return LibldapUri(
-        scheme,
-        _unescape(host_port[0]),
-        host_port[1],
-        _unescape(dn),
-        _SCOPES[scope.lower()],
-        _unescape(filter_text) or None,
-    )
+        place, _, query = place.partition("?")
+    if scheme == "ldapi":
+        host, port = place, 0
+    else:
+        host, port = _split_port(place, 636 if scheme == "ldaps" else 389)
+    if slash:
+        return LibldapUri(scheme, _unescape(host), port, *_query(query.split("?")))
+    # Some servers left the slash out; libldap understands that of sockets only.
+    dn = _unescape(query[1:]) if scheme == "ldapi" and query.startswith("?") else ""
+    return LibldapUri(scheme, _unescape(host), port, dn)
 
 
-def _split_port(place: str, default: int) -> tuple[str, int] | None:
+def _split_port(place: str, default: int) -> tuple[str, int]:
+    """Return host and port, which an open bracket or what is no number spoil."""
     if place.startswith("["):
         host, bracket, rest = place[1:].partition("]")
-        if not bracket:
-            return None
+        if not bracket or (":" in rest and not rest.startswith(":")):
+            raise UrlError(BAD_URL)
         colon, port = rest[:1], rest[1:]
-        if colon != ":":
-            return host, default
     else:
         host, colon, port = place.partition(":")
-        if not colon:
-            return host, default
+    if colon != ":":
+        return host, default
+    port = _unescape(port)
     if not _NUMBER.fullmatch(port):
-        return None
+        raise UrlError(BAD_URL)
     return host, int(port) or default
+
+
+def _query(fields: list[str]) -> tuple[str, tuple[str, ...], int | None, str | None]:
+    """Return DN, attributes, scope and filter of what follows the slash."""
+    dn, attributes, scope_text, filter_text, extensions, more = (*fields, *[None] * 6)[:6]
+    scope = None
+    if scope_text:
+        scope = _SCOPES.get(_unescape(scope_text).lower())
+        if scope is None:
+            raise UrlError(BAD_SCOPE)
+    if filter_text:
+        filter_text = _unescape(filter_text)
+        if not filter_text:
+            raise UrlError(BAD_FILTER)
+    if more is not None:
+        raise UrlError(BAD_URL)
+    if extensions is not None and not [e for e in extensions.split(",") if e]:
+        raise UrlError(BAD_EXTENSIONS)
+    names = tuple(name for name in _unescape(attributes or "").split(",") if name)
+    return _unescape(dn or ""), names, scope, filter_text or None
 
 
 def _unescape(text: str) -> str:
     """Undo %XX; a broken escape makes the whole string empty, a NUL ends it."""
+    if "%" not in text:
+        return text
     if _BAD_ESCAPE.search(text):
         return ""
     raw = unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
