@@ -60,9 +60,7 @@ def lookup(
     """
     run = run_of(ctx)
     run.no_ldif()
-    bulk = keys == ["-"]
-    if "-" in keys and not bulk:
-        raise UsageError("- stands alone", hint="give keys as arguments or on stdin")
+    bulk = _is_bulk(keys)
     with ExitStack() as opened:
         chosen = config_directory(run, directory)
         context = table_context(run, chosen, fold=not keep_case, version=version)
@@ -120,6 +118,13 @@ def _typed(name: str) -> str:
     if name.endswith(".cf") and ":" not in name:
         return f"ldap:{name}" if name.startswith(("/", ".")) else f"ldap:./{name}"
     return name
+
+
+def _is_bulk(arguments: Sequence[str]) -> bool:
+    """Tell whether what is asked about comes from stdin."""
+    if "-" in arguments and len(arguments) > 1:
+        raise UsageError("- stands alone", hint="give arguments, or lines on stdin")
+    return arguments == ["-"]
 
 
 class _StdinKeys:
@@ -187,6 +192,9 @@ def _as_printed(key: str) -> str:
 
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS…")]
+AddressesOrStdin = Annotated[
+    list[str], typer.Argument(metavar="ADDRESS…", help="- reads addresses from stdin")
+]
 Trace = Annotated[
     bool, typer.Option("--trace", help="show every key tried, and what was rewritten")
 ]
@@ -194,7 +202,7 @@ Trace = Annotated[
 
 def resolve(
     ctx: typer.Context,
-    addresses: Addresses,
+    addresses: AddressesOrStdin,
     directory: ConfigDirectory = None,
     trace: Trace = False,
     version: PostfixVersion = "debian",
@@ -202,7 +210,12 @@ def resolve(
     """Follow mail through rewriting and alias expansion to its transport and next hop."""
     run = run_of(ctx)
     run.no_ldif()
+    bulk = _is_bulk(addresses)
     with _postfix(run, directory, version) as postfix:
+        if bulk:
+            chunk = 1 if can_answer() else 1000
+            each = postfix.resolve_many(_StdinKeys(), chunk=chunk)
+            leave(_resolutions_as_they_come(run, each, trace=trace))
         if len(addresses) == 1:
             found = [postfix.resolve(addresses[0])]
         else:
@@ -252,7 +265,33 @@ def _resolutions(run: Run, found: list[Resolution], *, trace: bool) -> int:
         one_or_list([resolution_form(resolution, steps=trace) for resolution in found]),
         lambda: "".join(resolution_text(resolution, trace=trace) for resolution in found),
     )
-    # What will be tried again is never told as a no.
-    outcomes = {resolution.outcome for resolution in found}
-    outcomes |= {recipient.outcome for resolution in found for recipient in resolution.recipients}
+    return max(map(_status, found))
+
+
+def _resolutions_as_they_come(run: Run, found: Iterable[Resolution], *, trace: bool) -> int:
+    """Print each resolution when it is there, and return the exit status."""
+    from mailldap.output.jsonform import resolution_form
+    from mailldap.output.text import resolution_text
+
+    worst = 0
+
+    def noted() -> Iterator[Resolution]:
+        nonlocal worst
+        for resolution in found:
+            for warning in resolution.warnings:
+                warn(f"warning: {warning}")
+            worst = max(worst, _status(resolution))
+            yield resolution
+
+    run.emit_each(
+        noted(),
+        lambda resolution: resolution_form(resolution, steps=trace),
+        lambda resolution: resolution_text(resolution, trace=trace),
+    )
+    return worst
+
+
+def _status(resolution: Resolution) -> int:
+    """Return the exit status; what will be tried again is never told as a no."""
+    outcomes = {resolution.outcome, *(recipient.outcome for recipient in resolution.recipients)}
     return max(_STATUS[outcome] for outcome in outcomes)

@@ -52,6 +52,11 @@ class Opened:
             known = self._maps[parameter] = self.tables(parameter, self.main.get(parameter))
         return known
 
+    def opened(self, parameter: str) -> tuple[Table, ...]:
+        """Return the tables that a parameter lists, none where nobody has opened them yet."""
+        known = self._maps.get(parameter)
+        return known.tables if known is not None else ()
+
     def tables(self, title: str, specs: str, *, fold: bool = True) -> Maps:
         """Return the tables of a list of ``type:name``; *title* names the list in messages.
 

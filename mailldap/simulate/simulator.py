@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 
+from mailldap.directory.ahead import Ahead
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.rfc822 import quote, unquote
+from mailldap.simulate.ahead import ask_ahead
 from mailldap.simulate.decision import Refused
 from mailldap.simulate.footer import Footers, Said
 from mailldap.simulate.local import LocalDomains
@@ -53,9 +56,12 @@ class Simulator:
         self._probes: list[Probe] = []
         self._steps: list[Step] = []
         self._warnings: list[str] = []
+        self._ahead = Ahead(context.open_session)
         #: What tables are opened with.
         self.context = replace(
             context,
+            open_session=self._ahead.open_session,
+            shared={},
             parameter=main.lookup,
             line_of=main.location,
             config_directory=main.directory,
@@ -157,6 +163,29 @@ class Simulator:
         resolution = self._message([address], sender, smtputf8=smtputf8)
         return self._traced(replace(resolution, query=address))
 
+    def resolve_many(
+        self,
+        addresses: Iterable[str],
+        sender: str | None = None,
+        *,
+        smtputf8: bool = False,
+        chunk: int = 1000,
+    ) -> Iterator[Resolution]:
+        """Yield what :meth:`resolve` tells of each address, a message of its own.
+
+        Quicker than one by one: LDAP tables are asked about a *chunk* of addresses at a time, and
+        about the same key once only.
+        """
+        following = iter(addresses)
+        while together := list(islice(following, chunk)):
+            found: list[Resolution] = []
+            with self._ahead.remembering():
+                for address in together:
+                    if len(found) == 1:  # the tables are open, and any warnings about them given
+                        ask_ahead(self._opened.opened("virtual_alias_maps"), together[1:])
+                    found.append(self.resolve(address, sender, smtputf8=smtputf8))
+            yield from found
+
     def resolve_message(
         self, addresses: Iterable[str], sender: str | None = None, *, smtputf8: bool = False
     ) -> MessageResolution:
@@ -166,9 +195,10 @@ class Simulator:
         the message for all.
         """
         queries = list(addresses)
-        each = tuple(self.resolve(a, sender, smtputf8=smtputf8) for a in queries)
-        self._begin()
-        together = self._traced(self._message(queries, sender, smtputf8=smtputf8))
+        with self._ahead.remembering():
+            each = tuple(self.resolve_many(queries, sender, smtputf8=smtputf8))
+            self._begin()
+            together = self._traced(self._message(queries, sender, smtputf8=smtputf8))
         return MessageResolution(each, together)
 
     def route(self, address: str, sender: str | None = None) -> Resolution:

@@ -18,11 +18,11 @@ from mailldap.directory.base import Deref, SearchRequest
 from mailldap.directory.bulk_search import Asserted, OrBatch, OrSearch, asserted, shows_all
 from mailldap.directory.session import LibldapSession
 from mailldap.directory.snapshot import Snapshot
-from mailldap.errors import CouldNotAsk, FilterError
+from mailldap.errors import CouldNotAsk
 from mailldap.ldap.entry import Attributes
-from mailldap.ldap.filter import And, parse_libldap
+from mailldap.ldap.filter import And
 from mailldap.tables.base import Answer, Found, NotFound, Table
-from mailldap.tables.ldap_result import Query
+from mailldap.tables.ldap_result import Query, request_of
 from mailldap.tables.ldap_table import LdapTable
 from mailldap.tables.open import Lookup
 from mailldap.tables.shape import is_plain, shape_of
@@ -325,8 +325,6 @@ class _LdapAsker:
     def _singles(
         self, session: LibldapSession, pending: Iterable[str], answers: dict[str, Answer]
     ) -> Iterator[tuple[tuple[str, Query], bytes]]:
-        config = self._table.config
-        deref = Deref(config.session.dereference)
         for key in pending:
             if key in answers:
                 continue
@@ -334,20 +332,9 @@ class _LdapAsker:
             if not isinstance(question, Query):
                 answers[key] = question
                 continue
-            if not question.filter:
-                continue
-            try:
-                request = SearchRequest(
-                    question.base,
-                    question.scope,
-                    parse_libldap(question.filter),
-                    question.attributes,
-                    config.size_limit,
-                    deref=deref,
-                )
-            except FilterError:
-                continue
-            yield (key, question), session.encode(request)
+            request = request_of(self._table.config, question)
+            if isinstance(request, SearchRequest):
+                yield (key, question), session.encode(request)
 
 
 def _batches(

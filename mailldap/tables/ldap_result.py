@@ -46,30 +46,36 @@ def search(session: Session, config: LdapConfig, query: Query) -> tuple[int, lis
 
     Raises ApiError where the conversation failed.
     """
+    request = request_of(config, query)
+    if isinstance(request, int):
+        return request, []
+    result: SearchResult = session.run(request)
+    return result.code, result.entries
+
+
+def request_of(config: LdapConfig, query: Query) -> SearchRequest | int:
+    """Return the search of a table, or the result code of one that cannot be sent."""
     if config.session.timeout == 0:
-        return _PARAM_ERROR, []
+        return _PARAM_ERROR
     parsed: Filter | None = Present("objectclass")
     if query.filter is not None:
         try:
             parsed = parse_libldap(query.filter) if query.filter else None
         except FilterError:
-            return _BAD_FILTER, []
+            return _BAD_FILTER
     if config.size_limit < 0:
-        return _PROTOCOL_ERROR, []  # what servers make of it
+        return _PROTOCOL_ERROR  # what servers make of it
     if parsed is None:
-        return _without_filter(query.base), []
-    result: SearchResult = session.run(
-        SearchRequest(
-            base=query.base,
-            scope=query.scope,
-            filter=parsed,
-            attributes=query.attributes,
-            size_limit=config.size_limit,
-            time_limit=max(config.session.timeout, 0),
-            deref=Deref(config.session.dereference),
-        )
+        return _without_filter(query.base)
+    return SearchRequest(
+        base=query.base,
+        scope=query.scope,
+        filter=parsed,
+        attributes=query.attributes,
+        size_limit=config.size_limit,
+        time_limit=max(config.session.timeout, 0),
+        deref=Deref(config.session.dereference),
     )
-    return result.code, result.entries
 
 
 def _without_base(entries: Sequence[Entry], base: str) -> Sequence[Entry]:

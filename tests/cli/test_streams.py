@@ -163,7 +163,7 @@ def test_a_list_is_printed_as_it_comes(capfdbinary, output: str) -> None:
         if error is not None:
             raise error
 
-    for number in (0, 1, 3, 3000):
+    for number in (0, 1, 3, 2000):
         seen.clear()
         run.emit_list(forms(number))
         run.stdout.flush()
@@ -179,10 +179,25 @@ def test_a_list_is_printed_as_it_comes(capfdbinary, output: str) -> None:
     assert capfdbinary.readouterr().out == b""
     seen.clear()
     with pytest.raises(typer.Exit) as ended:
-        run.emit_list(forms(3000, CouldNotAsk("gone")))
+        run.emit_list(forms(2000, CouldNotAsk("gone")))
     assert ended.value.exit_code == CouldNotAsk.exit_status
     run.stdout.flush()
     read = json.loads if output == "json" else yaml.safe_load
     *items, last = read((b"".join(seen) + capfdbinary.readouterr().out).decode())
-    assert len(items) == 3000
+    assert len(items) == 2000
     assert last["error"]["message"] == "gone"
+
+
+def test_addresses_are_read_from_stdin(folder: Path) -> None:
+    given = "sales@example.com\nnobody@example.com\nx@remote.test\n"
+    (folder / "addresses").write_text(given)
+    done = shell(folder, "mailldap resolve - < addresses")
+    each = [run(folder, "resolve", address) for address in given.split()]
+    assert done.out == b"".join(one.out for one in each)
+    assert done.status == max(one.status for one in each) == 1
+    shown = shell(folder, "cat addresses | mailldap -o json resolve -")
+    assert json.loads(shown.out) == [
+        json.loads(run(folder, "-o", "json", "resolve", address).out) for address in given.split()
+    ]
+    assert json.loads(shell(folder, "mailldap -o json resolve - </dev/null").out) == []
+    assert run(folder, "resolve", "-", "a@b.test").status == 2
