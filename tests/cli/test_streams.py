@@ -153,7 +153,7 @@ def test_large_arguments_are_only_large(folder: Path) -> None:
 @pytest.mark.parametrize("output", ["json", "yaml"])
 def test_a_list_is_printed_as_it_comes(capfdbinary, output: str) -> None:
     run = Run(Options(output=output), {})
-    form = {"a": ["1\n2", {"b": []}], "c": "é\x1b\udcff"}
+    form = {"a": ["1\n2", {"b": []}], "c": "é\x1b\udcff" + "x" * 60}
     seen = []
 
     def forms(number: int, error: MailldapError | None = None):
