@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from mailldap.directory.libldap.tls import is_priority_string
 from mailldap.directory.open import session_opener
 from tests.containers import ROOT, free_port
 from tests.real.postmap import Case, Comparison
@@ -152,6 +153,12 @@ def test_tls(lab, pki, slapd_factory):
                 cases[f"StartTLS, {label}"] = table(made.uri, start_tls="yes", **settings)
                 cases[f"ldaps, {label}"] = table(made.tls_uri, **settings)
     right = {"tls_require_cert": "yes", "tls_ca_cert_file": str(pki.ca)}
+    for suite in ("NORMAL", "NORMAL:-VERS-TLS1.0", "nonsense", "HIGH:!aNULL", "+RSA", "NONE"):
+        if is_priority_string("NORMAL") is not None:  # GnuTLS is on this machine too
+            settings = {**right, "tls_cipher_suite": suite, "timeout": "5"}
+            cases[f"StartTLS, ciphers {suite}"] = table(server.uri, start_tls="yes", **settings)
+            cases[f"ldaps, ciphers {suite}"] = table(server.tls_uri, **settings)
+            cases[f"clear, ciphers {suite}"] = table(server.uri, **settings)
     cases["ldaps with StartTLS"] = table(server.tls_uri, start_tls="yes", **right)
     cases["ldaps, version 2"] = table(server.tls_uri, version="2", **right)
     cases["ldaps by the name localhost"] = table(
