@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from mailldap.config.settings import Settings
 from mailldap.directory.base import (
@@ -23,17 +23,17 @@ from mailldap.ldap.entry import Entry, is_secret, without_secrets
 from mailldap.ldap.filter import Present
 from mailldap.ldap.ldif import PageFormat, format_change, format_entry
 from mailldap.model.recipient import MailRecipient
-from mailldap.postfix.main_cf import MainCf
 from mailldap.provision import aliases, recipients, routing
 from mailldap.provision.bulk import ImportOptions, ImportReport, Refused, import_ldif
 from mailldap.provision.journal import DryRun, Recorder
 from mailldap.provision.result import Result
-from mailldap.simulate.generated import generated_postfix
-from mailldap.simulate.result import Resolution
-from mailldap.simulate.simulator import Simulator
-from mailldap.tables.base import Answer, TableContext
-from mailldap.tables.bulk import lookup_many
-from mailldap.tables.open import Lookup
+
+if TYPE_CHECKING:  # the Postfix that is simulated is half of all modules, and often not asked
+    from mailldap.postfix.main_cf import MainCf
+    from mailldap.simulate.result import Resolution
+    from mailldap.simulate.simulator import Simulator
+    from mailldap.tables.base import Answer, TableContext
+    from mailldap.tables.open import Lookup
 
 
 class Recipients:
@@ -268,6 +268,8 @@ class MailDirectory:
         self, keys: Iterable[str], *, say: Callable[[str], None] | None = None
     ) -> Iterator[tuple[str, Answer]]:
         """Yield each key with what :meth:`lookup` answers; see tables.bulk.lookup_many."""
+        from mailldap.tables.bulk import lookup_many
+
         return lookup_many(self.tables, keys, say=say)
 
     @property
@@ -277,17 +279,23 @@ class MailDirectory:
         Its tables ask this directory, as Postfix's own identity. Raises ConfigError.
         """
         if self._simulator is None:
+            from mailldap.simulate.simulator import Simulator
+
             self._simulator = Simulator(*self._generated)
         return self._simulator
 
     @cached_property
     def _generated(self) -> tuple[MainCf, TableContext]:
+        from mailldap.simulate.generated import generated_postfix
+
         return generated_postfix(self.settings, self._opener())
 
     @cached_property
     def tables(self) -> Lookup:
         """The generated virtual_alias_maps, asked as postmap asks them. Raises ConfigError."""
         main, context = self._generated
+        from mailldap.tables.open import Lookup
+
         return Lookup(main.get_maps("virtual_alias_maps"), context)
 
     def _opener(self) -> SessionOpener:

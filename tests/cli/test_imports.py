@@ -131,6 +131,13 @@ def test_a_file_as_directory_needs_no_server_code(folder: Path) -> None:
         assert not heavy(imported(folder, *argv)) - {"yaml", "hashlib", "tempfile", "ssl"}, argv
 
 
+def test_what_asks_no_postfix_imports_none(folder: Path) -> None:
+    (folder / "new.ldif").write_text("")
+    for argv in (("recipient", "list"), ("export", "ldif"), ("import", "ldif", "new.ldif")):
+        rooms = {name.split(".")[1] for name in own(imported(folder, *argv)) if "." in name}
+        assert not rooms & {"postfix", "simulate", "tables"}, argv
+
+
 def test_errors_need_no_more(folder: Path) -> None:
     for argv in (("nonsense",), ("alias", "list", "--bogus"), ("-o", "json", "nonsense")):
         assert not heavy(imported(folder, *argv, status=2)), argv
