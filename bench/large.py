@@ -106,19 +106,20 @@ def memory(size: int) -> list[str]:
 
 def resolve(entries: int, rounds: int) -> None:
     """All that Postfix does with an address, beside one lookup of it, from the same server."""
-    count = 2000
+    count = entries // 5
     keys = addresses(WORK / "keys", entries, count)
-    words = keys.read_text().split()
     header(
         f"`resolve` of {count:,} addresses: {entries:,} entries, against `postmap -q -` of the same,"
         " which is only one of the lookups that it makes"
     )
-    ours = directory(LDAPI, "resolve", *words)
+    ours = directory(LDAPI, "resolve", "-")
     theirs = ["postmap", "-q", "-", table("resolve", LDAPI)]
     there = {line.split("\t")[0] for line in output(theirs, keys).decode().splitlines()}
-    told = [line.split("\t") for line in output(ours, ok=(0, 1)).decode().splitlines()]
+    told = [line.split("\t") for line in output(ours, keys, ok=(0, 1)).decode().splitlines()]
     same("resolve", there, {cells[0] for cells in told if cells[1] == "deliver"})
-    compare("ldapi", rounds, lambda: timed(theirs, keys), lambda: timed(ours, ok=(0, 1)), count)
+    compare(
+        "ldapi", rounds, lambda: timed(theirs, keys), lambda: timed(ours, keys, ok=(0, 1)), count
+    )
 
 
 def file(entries: int, rounds: int) -> None:

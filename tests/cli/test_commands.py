@@ -197,7 +197,7 @@ HOSTILE = [
     ids=" ".join,
 )  # fmt: skip
 def test_any_text_ends_in_an_answer_or_a_clear_error(example, argv, text: str) -> None:
-    if text == "-" and argv[0] == "lookup":
+    if text == "-" and argv[0] in {"lookup", "resolve"}:
         return  # stdin
     done = example(*argv, text)
     assert done.status in {0, 1, 2, 65, 75, 78}, (done.status, done.err)
