@@ -190,9 +190,9 @@ def table(name: str, uri: str, *more: str) -> str:
     """An LDAP table on that server, as postmap and lookup take it."""
     path = WORK / f"{name}.cf"
     path.write_text(
-        f"server_host = {uri}\nversion = 3\nbind = no\nsearch_base = {BASE}\n"
+        f"server_host = {uri}\nversion = 3\nsearch_base = {BASE}\n"
         "query_filter = (&(objectClass=mailRecipient)(mail=%s))\nresult_attribute = mailRoutingAddress\n"
-        + "".join(f"{line}\n" for line in more)
+        + "".join(f"{line}\n" for line in (more if "bind = yes" in more else ("bind = no", *more)))
     )
     os.utime(path, (LONG_AGO, LONG_AGO))  # postmap waits for a table that is too young
     return f"ldap:{path}"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from bench.harness import (
+    ADMIN,
     BASE,
     LDAPI,
     MAILLDAP,
@@ -26,6 +27,10 @@ from bench.harness import (
     turns,
 )
 
+#: Who may read all entries.
+BOUND = ("bind = yes", f"bind_dn = {ADMIN}", "bind_pw = secret")
+ATTRIBUTES = ("mail", "mailRoutingAddress")
+
 
 def lookup(entries: int, count: int, rounds: int) -> None:
     keys = addresses(WORK / "keys", entries, count)
@@ -35,6 +40,34 @@ def lookup(entries: int, count: int, rounds: int) -> None:
         spec = table(name, uri)
         lookup_row(name, spec, keys, count, rounds)
         lookup_row(f"{name}, a tenth of the keys", spec, few, entries // 10, rounds)
+        spec = table(f"{name}-bound", uri, *BOUND)
+        lookup_row(f"{name}, by a reader without limits", spec, keys, count, rounds)
+    snapshot(entries, rounds)
+
+
+def snapshot(entries: int, rounds: int) -> None:
+    """Every address there is, asked for and answered, beside the entries with these attributes."""
+    keys = WORK / "all"
+    keys.write_text(
+        "".join(f"u{n}.{alias}@example.com\n" for n in range(entries) for alias in range(5))
+    )
+    header(
+        f"Snapshot: `lookup -` of all {entries * 5:,} addresses against `ldapsearch -LLL`, entries"
+    )
+    for name, uri in (("TCP", TCP), ("ldapi", LDAPI)):
+        ours = [*MAILLDAP, "lookup", "--table", table(f"{name}-bound", uri, *BOUND), "-"]
+        directory(uri)
+        theirs = tool("ldapsearch", uri, "-LLL", "-b", BASE, "(mail=*)", *ATTRIBUTES)
+        given = [line.split("\t") for line in output(ours, keys).decode().splitlines()]
+        found = [dict.fromkeys(block.decode().split("\n")) for block in normal(output(theirs))]
+        pairs = [
+            [line.removeprefix("mail: "), lines[-1].removeprefix("mailRoutingAddress: ")]
+            for block in found
+            for lines in [list(block)]
+            for line in lines[1:-1]
+        ]
+        same(name, sorted(given), sorted(pairs))
+        compare(name, rounds, lambda c=theirs: timed(c), lambda c=ours: timed(c, keys), entries)
 
 
 def lookup_row(title: str, spec: str, keys: Path, count: int, rounds: int) -> None:

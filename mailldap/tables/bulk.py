@@ -32,7 +32,7 @@ CHUNK = 20_000
 #: Fewer keys than this are asked one by one.
 _MANY = 30
 _BATCH = 50
-_BATCHES_UNDER_WAY = 4
+_BATCHES_UNDER_WAY = 16
 #: Fewer keys are not worth a snapshot, whatever the number of entries.
 _SNAPSHOT = 500
 #: An entry of a snapshot costs about a third of a key of a batch.
