@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     delivery.missing_transport,
     delivery.many_recipients,
     tables.outside_of_chroot,
+    files.unapproved_proxy,
     files.missing_table,
     files.stale_database,
     files.missing_certificate,

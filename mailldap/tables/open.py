@@ -7,6 +7,7 @@ postmap.c (how several are searched).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.words import split_braced
@@ -38,9 +39,9 @@ _NOT_HERE = {
 def open_table(spec: str, context: TableContext) -> Table:
     """Return the table that ``type:name`` means; a bare path has $default_database_type.
 
-    ``proxy:`` is seen through. Raises ConfigError for a table that Postfix could not use either,
-    or that cannot be asked from here; where ``context.daemon`` is set, a table that a daemon would
-    start without is returned as one whose lookups fail.
+    ``proxy:`` is seen through where proxy_read_maps allows it. Raises ConfigError for a table that
+    Postfix could not use either, or that cannot be asked from here; where ``context.daemon`` is
+    set, a table that a daemon would start without is returned as one whose lookups fail.
     """
     kind, colon, name = spec.partition(":")
     if not colon:
@@ -59,9 +60,7 @@ def open_table(spec: str, context: TableContext) -> Table:
 
 def _open(kind: str, name: str, context: TableContext) -> Table:
     if kind == "proxy":
-        if ":" not in name:
-            raise ConfigError(f'open dictionary: expecting "type:name" form instead of "{name}"')
-        return open_table(name, context)
+        return _open_proxy(name, context)
     opener = _OPENERS.get(kind)
     if opener is not None:
         return opener(name, context)
@@ -79,6 +78,13 @@ def _open(kind: str, name: str, context: TableContext) -> Table:
 
 
 # A short command asks tables of one type: the others need not be imported.
+
+
+def _open_proxy(name: str, context: TableContext) -> Table:
+    from mailldap.tables.proxy import behind_proxy
+
+    # proxymap is a daemon, whoever asks it.
+    return open_table(behind_proxy(name, context), replace(context, daemon=True))
 
 
 def _open_cidr(name: str, context: TableContext) -> Table:

@@ -217,6 +217,12 @@ FAULTS = [
             "bind_dn = cn=postfix,dc=example,dc=com\nold_bind_pw = s3cret\nold_start_tls = yes\n"
             "old_tls_require_cert = yes"),
      [("secret-readable", "main.cf", 10, "old_bind_pw")]),
+    (main("proxy_read_maps = proxy:ldap:/etc/postfix/ldap-aliases.cf",
+          "relocated_maps = proxy:ldap:/etc/postfix/ldap-senders.cf"),
+     [("proxy-unapproved", "main.cf", 6, "relocated_maps")]),
+    (main("smtpd_restriction_classes = own",
+          "own = check_sender_access proxy:ldap:/etc/postfix/ldap-senders.cf"),
+     [("proxy-unapproved", "main.cf", 6, "own")]),
     # Files that a copy should have brought along.
     (main("header_checks = pcre:/etc/postfix/headers, regexp:/nonexistent"),
      [("not-checked", "main.cf", 5, "header_checks")]),
@@ -249,6 +255,9 @@ INNOCENT = [
     main("my_networks = 192.0.2.0/24", "mynetworks = $my_networks"),
     main("smtpd_restriction_classes = insiders", "insiders = permit_mynetworks, reject"),
     main(*LEGACY),
+    main("relocated_maps = unionmap:{proxy:ldap:/etc/postfix/ldap-senders.cf, static:x}"),
+    main("smtpd_sender_restrictions = check_sender_access proxy:ldap:/etc/postfix/ldap-senders.cf"),
+    main("mapped = proxy:ldap:/etc/postfix/ldap-senders.cf", "relocated_maps = $mapped"),
     legacy("= 3", "= $three\nthree = 3"),
     main("relocated_maps = ldap:smtp", "smtp_tls_security_level = may"),
     main("slow_destination_rate_delay = 1s"),

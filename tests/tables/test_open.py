@@ -227,3 +227,33 @@ def test_the_protocol_version_of_the_build(context, tmp_path):
     assert open_table(table_file(tmp_path), context).config.session.version == 3
     context.debian = False
     assert open_table(table_file(tmp_path), context).config.session.version == 2
+
+
+@pytest.mark.parametrize(
+    ("listed", "opens"),
+    [
+        ("proxy:static:x", True),
+        ("a, proxy:static:x b", True),
+        ("proxy:proxy:static:x", True),
+        ("{ proxy:static:x key=value }", True),
+        ("unionmap:{static:y, proxy:static:x}", True),
+        ("pipemap:{unionmap:{proxy:static:x}}", True),
+        ("", False),
+        ("static:x", False),
+        ("proxy:static:xy", False),
+        ("randmap:{proxy:static:x}", False),
+        ("unionmap:{static:x}", False),
+    ],
+)
+def test_proxymap_opens_what_proxy_read_maps_lists(context, listed, opens):
+    context.parameter = {"proxy_read_maps": listed}.get
+    if opens:
+        assert open_table("proxy:proxy:static:x", context).name == "static:x"
+        return
+    with pytest.raises(ConfigError, match='not configured for table "static:x"') as caught:
+        open_table("proxy:static:x", context)
+    assert "proxy_read_maps" in (caught.value.hint or "")
+
+
+def test_what_proxymap_cannot_open_fails_at_each_lookup(context):
+    assert isinstance(open_table("proxy:texthash:/nonexistent", context).get("a"), Failed)

@@ -14,6 +14,7 @@ from mailldap.errors import ConfigError
 from mailldap.postfix.changeset import interrupted
 from mailldap.postfix.generate.files import MAIL_GROUP
 from mailldap.postfix.generate.seal import seal_state, sealed_kind
+from mailldap.tables.proxy import approved
 
 #: The suffix of the database that postmap(1) makes, by map type.
 DATABASES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
@@ -89,6 +90,25 @@ def closed_secret(conf: Configuration) -> Iterator[Finding]:
             f" group {file.gid}): every lookup through proxy: fails with 451",
             f"chgrp {MAIL_GROUP} {file.name} and chmod 640 {file.name}",
         )
+
+
+def unapproved_proxy(conf: Configuration) -> Iterator[Finding]:
+    """Find tables behind proxy: that proxy_read_maps does not list."""
+    allowed = approved(conf.value("proxy_read_maps"))
+    for use in conf.tables:
+        # What changes while Postfix runs is proxy_write_maps' matter.
+        writable = use.parameter.endswith(
+            ("_cache_map", "_cache_maps", "_cache_name", "verify_map")
+        )
+        if use.proxied and not writable and use.reference not in allowed:
+            yield _about(
+                use,
+                "proxy-unapproved",
+                "error",
+                f"proxy_read_maps does not list proxy:{use.reference}: every program that opens the"
+                " table dies",
+                f"add proxy:{use.reference} to proxy_read_maps, or leave proxy: out",
+            )
 
 
 def missing_table(conf: Configuration) -> Iterator[Finding]:
