@@ -34,7 +34,7 @@ from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
 from mailldap.simulate.smtpd import AddressChecks
-from mailldap.simulate.startup import check_parameters, check_smtpd
+from mailldap.simulate.startup import check_cleanup, check_parameters, check_smtpd
 from mailldap.simulate.trace import Step
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext
@@ -107,7 +107,7 @@ class Simulator:
 
     @cached_property
     def _cleanup(self) -> Cleanup:
-        check_parameters(self.main, "cleanup")
+        check_cleanup(self.main)
         return Cleanup(self._opened, self._rewriting, self._search)
 
     @cached_property

@@ -18,15 +18,32 @@ from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.words import lower_ascii, split_list, unbrace
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.restriction_lists import RestrictionLists
+from mailldap.simulate.virtual import listed_names, override_options
 
 _DATA = Path(__file__).parent.parent / "data" / "daemon-parameters.txt"
 _TLS_LEVELS = frozenset({"none", "may", "encrypt", "fingerprint", "verify", "secure"})
-#: The words that a parameter takes, and how Postfix complains about another.
+#: The words that a parameter takes.
 _WORDS = {
     "unknown_address_tempfail_action": ("defer", "defer_if_permit"),
     "unknown_helo_hostname_tempfail_action": ("defer", "defer_if_permit"),
     "unverified_recipient_tempfail_action": ("defer", "defer_if_permit"),
     "unverified_sender_tempfail_action": ("defer", "defer_if_permit"),
+}
+#: Lists of words, by the program that reads them.
+_SMTPD_CLASSES = {
+    "notify_classes": (
+        "bounce", "2bounce", "data", "delay", "policy", "protocol", "resource", "software"
+    ),
+    "smtputf8_autodetect_classes": (
+        "sendmail", "smtpd", "qmqpd", "forward", "bounce", "notify", "verify", "all"
+    ),
+}  # fmt: skip
+_ENVELOPE = ("envelope_sender", "envelope_recipient", "header_sender", "header_recipient")
+_CLEANUP_CLASSES = {
+    "canonical_classes": _ENVELOPE,
+    "sender_canonical_classes": _ENVELOPE[::2],
+    "recipient_canonical_classes": _ENVELOPE[1::2],
+    "masquerade_classes": _ENVELOPE,
 }
 _BARE_NEWLINE = frozenset({"normalize", "yes", "reject", "no"})
 #: What smtpd opens before it serves anybody, besides the tables in its restriction lists.
@@ -115,14 +132,17 @@ def _check_long(main: MainCf, demand: _Demand) -> None:
 
 
 def _check_range(main: MainCf, demand: _Demand, number: int) -> None:
-    for limit, sign, beyond in (
-        (demand.minimum, "<", number < (demand.minimum or 0)),
-        (demand.maximum, ">", number > (demand.maximum or number)),
-    ):
-        if limit is not None and beyond:
-            raise _fault(
-                main, demand.name, f"invalid {demand.name} parameter value {number} {sign} {limit}"
-            )
+    least, most = demand.minimum, demand.maximum
+    if least is not None and number < least:
+        limit, sign, word = least, "<", "min"
+    elif most is not None and number > most:
+        limit, sign, word = most, ">", "max"
+    else:
+        return
+    if demand.kind == "time":
+        raise _fault(main, demand.name, f"invalid {demand.name}: {number} ({word} {limit})")
+    text = f"invalid {demand.name} parameter value {number} {sign} {limit}"
+    raise _fault(main, demand.name, text)
 
 
 def _check_length(main: MainCf, demand: _Demand) -> None:
@@ -148,6 +168,12 @@ def check_smtpd(opened: Opened, lists: RestrictionLists) -> None:
     for name, words in _WORDS.items():
         if lower_ascii(main.get(name)) not in words:
             raise _fault(main, name, f"bad configuration: {name} = {main.get(name)}")
+    for name, classes in _SMTPD_CLASSES.items():
+        listed_names(main, name, classes)
+    override_options(main)
+    name = "header_from_format"
+    if lower_ascii(main.get(name)) not in {"standard", "obsolete"}:
+        raise _fault(main, name, f'invalid setting: "{name} = {main.get(name)}"')
     name = "smtpd_forbid_bare_newline"
     if lower_ascii(main.get(name)) not in _BARE_NEWLINE:
         raise _fault(main, name, f"bad parameter value: '{name} = {main.get(name)}'")
@@ -159,6 +185,13 @@ def check_smtpd(opened: Opened, lists: RestrictionLists) -> None:
         _check_policy_service(main, service)
     lists.require_closed()
     _open_tables(opened, _SMTPD_MAPS, lists.tables())
+
+
+def check_cleanup(main: MainCf) -> None:
+    """Raise ConfigError for settings with which cleanup does not start."""
+    check_parameters(main, "cleanup")
+    for name, words in _CLEANUP_CLASSES.items():
+        listed_names(main, name, words)
 
 
 def _check_policy_service(main: MainCf, service: str) -> None:

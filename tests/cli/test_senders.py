@@ -1,0 +1,109 @@
+"""`sender check`: what is told decides, what is not is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+MAIN = """\
+compatibility_level = 3.6
+myhostname = mail.example.com
+mydestination = example.com
+local_recipient_maps =
+smtpd_sasl_auth_enable = yes
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = /etc/tls.pem
+smtpd_sender_login_maps = inline:{ann@example.com=ann}
+smtpd_client_restrictions = check_client_access inline:{bad.example=REJECT}
+smtpd_helo_restrictions = reject_non_fqdn_helo_hostname
+smtpd_sender_restrictions = reject_sender_login_mismatch, reject_plaintext_session
+smtpd_recipient_restrictions = check_recipient_access inline:{{bob@example.com=550 5.1.1 gone}}
+smtpd_data_restrictions = reject_unknown_sender_domain
+"""
+
+
+@pytest.fixture
+def check(cli):
+    Path("etc").mkdir()
+    Path("etc/main.cf").write_text(MAIN)
+
+    def run(*words: str, login: str = "ann", sender: str = "ann@example.com"):
+        options = ["-c", "etc", "-o", "json", *words]
+        done = cli("sender", "check", *options, "--", login, sender)
+        return done.status, json.loads(done.out), done.err
+
+    return run
+
+
+def test_what_was_not_told_is_named_with_the_option_that_tells_it(check) -> None:
+    status, form, err = check(sender="u@gmail.com", login="")
+    assert (status, form["allowed"]) == (0, True)
+    for words in (
+        "check_client_access inline:{bad.example=REJECT} was passed over: it needs the client "
+        "(--client tells it)",
+        "reject_non_fqdn_helo_hostname was passed over: it needs the HELO name (--helo tells it)",
+        "reject_plaintext_session was passed over: it needs whether the session is encrypted "
+        "(--tls or --no-tls tells it)",
+        "was passed over: it needs the recipient (--to tells it)",
+        "reject_unknown_sender_domain was passed over: it needs DNS\n",
+    ):
+        assert words in err
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        (["--client", "bad.example[192.0.2.1]"], "554 5.7.1 <bad.example[192.0.2.1]>: Client host"),
+        (["--client", "192.0.2.1", "--helo", "pc"], "504 5.5.2 <pc>: Helo command rejected"),
+        (["--no-tls"], "450 4.7.1 Session encryption is required"),
+        (["--tls", "--to", "bob@example.com"], "550 5.1.1 <bob@example.com>: Recipient address"),
+        (["--tls", "--to", "x y"], "501 5.1.3 Bad recipient address syntax"),
+    ],
+)
+def test_what_is_told_decides(check, words, reply) -> None:
+    status, form, _ = check(*words)
+    assert (status, form["allowed"]) == (1, False)
+    assert form["reply"].startswith(reply)
+
+
+def test_everything_told_leaves_nothing_to_say(check) -> None:
+    words = ["--client", "pc.example[192.0.2.1]", "--helo", "pc.example", "--tls"]
+    assert check(*words, "--to", "ann@example.com") == (
+        0,
+        {
+            "version": 1,
+            "login": "ann",
+            "sender": "ann@example.com",
+            "allowed": True,
+            "reply": None,
+            "owners": ["ann"],
+            "table_key": "ann@example.com",
+        },
+        "",
+    )
+
+
+def test_a_guessed_name_is_told(check) -> None:
+    _, _, err = check("--client", "192.0.2.1")
+    assert "taken for granted: the client has no host name" in err
+
+
+def test_a_client_that_is_none(check) -> None:
+    status, form, _ = check("--client", "nobody")
+    assert status == 2
+    assert "no such client" in form["error"]["message"]
+
+
+@pytest.mark.usefixtures("check")
+def test_a_smtpd_that_does_not_start(cli) -> None:
+    with Path("etc/main.cf").open("a") as main:
+        main.write("smtpd_relay_restrictions = permit_mynetworks\n")
+        main.write("smtpd_recipient_restrictions =\n")
+    for words in (
+        ["sender", "check", "-c", "etc", "", ""],
+        ["resolve", "-c", "etc", "a@b.example"],
+    ):
+        done = cli(*words)
+        assert done.status == 78
+        assert "specify at least one working instance of: reject_unauth_destination" in done.err
+    assert cli("route", "-c", "etc", "a@b.example").status == 0
