@@ -39,11 +39,15 @@ def test_what_was_not_told_is_named_with_the_option_that_tells_it(check) -> None
     status, form, err = check(sender="u@gmail.com", login="")
     assert (status, form["allowed"]) == (0, True)
     for words in (
-        "check_client_access inline:{bad.example=REJECT} was passed over: it needs the client "
-        "(--client tells it)",
+        (
+            "check_client_access inline:{bad.example=REJECT} was passed over: it needs the client "
+            "(--client tells it)"
+        ),
         "reject_non_fqdn_helo_hostname was passed over: it needs the HELO name (--helo tells it)",
-        "reject_plaintext_session was passed over: it needs whether the session is encrypted "
-        "(--tls or --no-tls tells it)",
+        (
+            "reject_plaintext_session was passed over: it needs whether the session is encrypted "
+            "(--tls or --no-tls tells it)"
+        ),
         "was passed over: it needs the recipient (--to tells it)",
         "reject_unknown_sender_domain was passed over: it needs DNS\n",
     ):
