@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import islice
 
 from mailldap.directory.ahead import Ahead
+from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.rfc822 import quote, unquote
 from mailldap.simulate.ahead import ask_ahead
@@ -112,6 +113,7 @@ class Simulator:
 
     @cached_property
     def _senders(self) -> Senders:
+        self._lists.require_closed()
         return Senders(self._opened, self._search, self._checks, self._lists, self._footers)
 
     @cached_property
@@ -211,7 +213,7 @@ class Simulator:
         return self._traced(_of_recipients(address, (recipient,)))
 
     def _message(self, arguments: list[str], sender: str | None, *, smtputf8: bool) -> Resolution:
-        self._lists.require_closed()
+        self._warn_of_open_lists()
         query = ", ".join(arguments)
         envelope_sender = _internal(sender or "")
         said = Said(identify(None, self.main, self.context.read_file), sender=envelope_sender)
@@ -243,6 +245,18 @@ class Simulator:
             refusal = self._refused(query, max(refusals, key=lambda r: r.code), said)
             return replace(refusal, recipients=recipients)
         return resolution
+
+    def _warn_of_open_lists(self) -> None:
+        """Say that smtpd does not start with these restrictions.
+
+        That is no answer about the address: master.cf often has restrictions of its own for each
+        service, and mail from the machine itself does not come by smtpd.
+        """
+        lists = self._lists
+        try:
+            lists.require_closed()
+        except ConfigError as error:
+            self._warn(f"smtpd does not start with this main.cf alone: {error.message}")
 
     def _rcpt(self, argument: str, sender: str, *, smtputf8: bool) -> Argument | Reply:
         """Return the recipient that RCPT TO names, or the reply that refuses it."""

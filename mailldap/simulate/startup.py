@@ -183,7 +183,6 @@ def check_smtpd(opened: Opened, lists: RestrictionLists) -> None:
         raise _fault(main, "smtpd_tls_security_level", f'Invalid TLS level "{level}"')
     for service in lists.policy_services():
         _check_policy_service(main, service)
-    lists.require_closed()
     _open_tables(opened, _SMTPD_MAPS, lists.tables())
 
 

@@ -6,7 +6,7 @@ from tests.real.generate_restrictions import restriction_case
 from tests.real.postfix_compare import SINK, STRANGER, Case, ask, differences
 from tests.real.postfix_generate import sender_case
 from tests.real.test_cleanup import check_generated, check_recordings
-from tests.simulate.test_startup import BASE, SMTPD
+from tests.simulate.test_startup import BASE, OPEN, SMTPD
 
 MAIN = """
 compatibility_level = 3.6
@@ -38,8 +38,9 @@ def test_generated_restriction_lists(lab) -> None:
 
 def test_smtpd_does_not_start_with_what_we_refuse(lab) -> None:
     question = {"do": "sender", "login": None, "client": STRANGER, "from": "", "to": SINK}
-    cases = [Case(settings, f"{BASE}{settings}\n", [question]) for settings, _ in SMTPD]
-    for (settings, words), answer in zip(SMTPD, ask(lab, cases), strict=True):
+    ending = [*OPEN, *SMTPD]
+    cases = [Case(settings, f"{BASE}{settings}\n", [question]) for settings, _ in ending]
+    for (settings, words), answer in zip(ending, ask(lab, cases), strict=True):
         assert "error" in answer, settings
         assert [line for line in answer["log"] if "fatal" in line and words in line], answer
 

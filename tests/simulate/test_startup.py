@@ -17,10 +17,12 @@ def simulator(settings: str) -> Simulator:
 
 
 #: tests/real/test_smtpd.py shows them to the real one.
-SMTPD = [
+OPEN = [
     ("smtpd_relay_restrictions = permit_mynetworks", "at least one working instance of"),
     ("smtpd_relay_restrictions = permit, reject", "at least one working instance of"),
     ("smtpd_relay_restrictions = warn_if_reject reject", "at least one working instance of"),
+]
+SMTPD = [
     ("smtpd_restriction_classes = a", "restriction class `a' needs a definition"),
     ("smtpd_recipient_limit = 0", "invalid smtpd_recipient_limit parameter value 0 < 1"),
     ("reject_code = 554 # no", "bad numerical configuration: reject_code = 554 # no"),
@@ -57,6 +59,18 @@ def test_what_ends_smtpd_ends_resolve_and_sender_check(settings, words) -> None:
     assert words in str(resolved.value)
     assert str(resolved.value) == str(checked.value)
     assert postfix.route("a@example.net").outcome == "deliver"
+
+
+@pytest.mark.parametrize(("settings", "words"), OPEN)
+def test_open_lists_end_sender_check_and_are_told_by_resolve(settings, words) -> None:
+    """master.cf may give a service restrictions of its own."""
+    postfix = simulator(settings)
+    with pytest.raises(ConfigError, match=words):
+        postfix.sender_check("", "a@example.net")
+    resolved = postfix.resolve("a@example.net")
+    assert resolved.outcome == "deliver"
+    (warning,) = resolved.warnings
+    assert words in warning
 
 
 def test_what_ends_cleanup_ends_resolve_only() -> None:
