@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,20 +32,17 @@ def test_engine_says_what_it_found_and_changes_nothing_the_second_time(engine):
     assert script("run", "sh", "-c", 'echo "$ENGINE $BASE"; exit 3').returncode == 3
 
 
-def test_engine_tells_what_is_missing_and_how_to_get_it():
+def test_engine_tells_what_is_missing_and_how_to_get_it(tmp_path):
     missing = script("up", MAILLDAP_ENGINE="no-such-engine")
     assert missing.returncode == 69
     assert "no-such-engine" in missing.stderr
-    nothing = script(
-        "build",
-        "openldap",
-        PATH="/usr/bin:/bin",
-        MAILLDAP_INSTALL="no",
-        DOCKER_HOST="tcp://127.0.0.1:1",
-    )
-    if "ENGINE=podman" not in nothing.stdout:
-        assert nothing.returncode == 69
-        assert "install" in nothing.stderr
+    for tool in Path("/usr/bin").iterdir():  # a machine without engines
+        if tool.name not in {"docker", "podman"}:
+            (tmp_path / tool.name).symlink_to(tool)
+    nothing = script("build", "openldap", PATH=str(tmp_path), MAILLDAP_INSTALL="no")
+    assert nothing.returncode == 69
+    assert "no container engine answers" in nothing.stderr
+    assert "install docker or podman" in nothing.stderr
     unknown = script("frobnicate")
     assert unknown.returncode == 2
     assert "docker/engine build" in unknown.stderr
