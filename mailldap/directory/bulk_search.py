@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from mailldap.directory import ber, wire
 from mailldap.directory.base import Scope, SearchRequest, Session
@@ -21,6 +22,9 @@ from mailldap.ldap.schema import Schema
 
 #: The rules of text, whose keys need nothing but the value.
 _TEXT_RULES = ("caseignorematch", "caseexactmatch", "caseignoreia5match", "caseexactia5match")
+#: IA5 String and Directory String.
+_TEXT_SYNTAXES = ("1.3.6.1.4.1.1466.115.121.1.26", "1.3.6.1.4.1.1466.115.121.1.15")
+_NO_ALNUM = bytes(code for code in range(0x80) if not chr(code).isalnum())
 _NO_SCHEMA = Schema(())
 
 KeyOf = Callable[[bytes], bytes | None]
@@ -35,6 +39,8 @@ class Asserted:
     key_of: KeyOf
     #: Whether the key of plain ASCII is the value in lower case.
     ignores_case: bool
+    #: Whether equal keys are equal values; else only the same bytes surely are.
+    certain: bool = True
 
     def is_named(self, name: str) -> bool:
         """Tell whether an attribute description is this attribute, with options or without."""
@@ -49,8 +55,9 @@ def is_simple(value: bytes) -> bool:
 def asserted(session: Session, attributes: Sequence[str]) -> tuple[Asserted, ...] | None:
     """Return how the server matches *attributes*, None where we cannot do as it does.
 
-    Reads the subschema (RFC 4512 §4.4). We cannot where it is not shown, where an attribute has no
-    equality rule of text, or where other attributes are its subtypes. Raises CouldNotAsk.
+    Reads the subschema (RFC 4512 §4.4). We cannot where it is not shown, where an attribute has an
+    equality rule that is none of text, or where other attributes are its subtypes. 389 Directory
+    Server compares text without an equality rule by a rule of its own. Raises CouldNotAsk.
     """
     texts = _attribute_types(session)
     found = []
@@ -63,11 +70,15 @@ def asserted(session: Session, attributes: Sequence[str]) -> tuple[Asserted, ...
         relatives = [other for name in names for other in _mentioning(texts, name)]
         if any(name.lower() in names for other in relatives for name in other.superiors):
             return None
-        rule = _equality(texts, own)
-        if rule is None:
+        at = _with(texts, own, "EQUALITY")
+        rule = RULES.get((at.first("EQUALITY") or "").lower()) if at else None
+        if rule is not None and rule.name.lower() in _TEXT_RULES:
+            ignores_case = "ignore" in rule.name.lower()
+            found.append(Asserted(attribute, names, _key_of(rule), ignores_case))
+        elif at is None and _is_text(texts, own):
+            found.append(Asserted(attribute, names, _rough_key, ignores_case=False, certain=False))
+        else:
             return None
-        ignores_case = "ignore" in rule.name.lower()
-        found.append(Asserted(attribute, names, _key_of(rule), ignores_case))
     return tuple(found)
 
 
@@ -99,20 +110,35 @@ def _of_name(definitions: Iterable[Definition], name: str) -> Definition | None:
     return None
 
 
-def _equality(texts: Sequence[str], own: Definition) -> MatchingRule | None:
-    """Return the equality rule of an attribute, inherited or not, if it is one of text."""
+def _with(texts: Sequence[str], own: Definition, field: str) -> Definition | None:
+    """Return the definition from which an attribute has or inherits that field, if any has it."""
     at: Definition | None = own
-    while at is not None and at.first("EQUALITY") is None:
+    while at is not None and at.first(field) is None:
         above = at.superiors[0] if at.superiors else None
         at = _of_name(_mentioning(texts, above), above) if above else None
-    rule = RULES.get((at.first("EQUALITY") or "").lower()) if at else None
-    return rule if rule is not None and rule.name.lower() in _TEXT_RULES else None
+    return at
+
+
+def _is_text(texts: Sequence[str], own: Definition) -> bool:
+    at = _with(texts, own, "SYNTAX")
+    return at is not None and (at.first("SYNTAX") or "").partition("{")[0] in _TEXT_SYNTAXES
+
+
+def _rough_key(value: bytes) -> bytes | None:
+    """Return letters and digits without their case: what differs there, no rule takes for equal."""
+    if value.isascii():
+        return value.lower().translate(None, _NO_ALNUM)
+    try:
+        text = normalize("NFKC", value.decode()).casefold()
+    except UnicodeDecodeError:
+        return None
+    return "".join(filter(str.isalnum, text)).encode()
 
 
 def _key_of(rule: MatchingRule) -> KeyOf:
-    normalize = rule.normalize
-    assert normalize is not None
-    return lambda value: normalize(_NO_SCHEMA, value, Part.WHOLE)
+    of = rule.normalize
+    assert of is not None
+    return lambda value: of(_NO_SCHEMA, value, Part.WHOLE)
 
 
 def shows_all(
@@ -217,14 +243,17 @@ class OrBatch:
         """Return each search's entries, as their attributes, and what must be searched alone.
 
         Alone: where one entry belongs to several searches by different attributes, the server may
-        allow to search only one of them. None where an entry belongs to no search: it matched
-        something that is not shown, and might have for any of them.
+        allow to search only one of them; and where it is not certain whether the server takes a
+        value for the asserted one. None where an entry belongs to no search: it matched something
+        that is not shown, and might have for any of them.
         """
         divided: list[list[Attributes]] = [[] for _ in self._values]
         alone: set[int] = set()
         for _, attributes in entries:
-            explained = self._explain(attributes)
-            if not explained:
+            doubtful: set[int] = set()
+            explained = self._explain(attributes, doubtful)
+            alone |= doubtful
+            if not explained and not doubtful:
                 return None
             if len(explained) > 1:
                 common = -1
@@ -236,8 +265,11 @@ class OrBatch:
                 divided[number].append(attributes)
         return divided, alone
 
-    def _explain(self, attributes: Attributes) -> dict[int, int]:
-        """Return the searches that match an entry, with the attributes by which (as bits)."""
+    def _explain(self, attributes: Attributes, doubtful: set[int]) -> dict[int, int]:
+        """Return the searches that match an entry, with the attributes by which (as bits).
+
+        Those that may match it or not are added to *doubtful*.
+        """
         found: dict[int, int] = {}
         places = self._search.places
         for name, values in attributes:
@@ -248,5 +280,8 @@ class OrBatch:
                 for value in values:
                     key = value.lower() if usual else one.key_of(value)
                     for number in index.get(key, ()) if key is not None else ():
-                        found[number] = found.get(number, 0) | 1 << place
+                        if one.certain or self._values[number][place] == value:
+                            found[number] = found.get(number, 0) | 1 << place
+                        else:
+                            doubtful.add(number)
         return found

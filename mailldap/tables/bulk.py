@@ -190,7 +190,7 @@ class _LdapAsker:
         if self._snapshot is not None and monotonic() - self._taken < _FRESH:
             return True
         self._snapshot = None
-        if to_come < self._worth:
+        if to_come < self._worth or not all(one.certain for one in search.of):
             return False
         self._taken = monotonic()
         snapshot: Snapshot[Answer] = Snapshot(search.of)
@@ -261,9 +261,11 @@ class _LdapAsker:
             parts, alone = divided
             for number, (key, value) in enumerate(together):
                 entries = parts[number]
+                if number in alone:
+                    continue
                 if not entries:
                     missed.append((key, value))
-                elif number not in alone and (not size_limit or len(entries) <= size_limit):
+                elif not size_limit or len(entries) <= size_limit:
                     answer = self._answer(entries)
                     if answer is not None:
                         answers[key] = answer

@@ -62,7 +62,8 @@ class TestWhatTheServerShows:
         [
             (),
             (OTHER,),
-            ("( 1.2 NAME 'mail' SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )",),
+            ("( 1.2 NAME 'mail' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 )",),
+            ("( 1.2 NAME 'mail' )",),
             ("( 1.2 NAME 'mail' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 )",),
             ("( 1.2 NAME 'mail' EQUALITY ownMatch SYNTAX 1.2.3 )",),
             (MAIL, "( 1.4 NAME 'privateMail' SUP mail )"),
@@ -156,6 +157,39 @@ def test_each_search_gets_the_entries_that_its_own_filter_matches(keys, content)
         assert parts[number] == [parts_of(e)[1] for e in sent if evaluate(own, e, schema)]
     for number in alone:
         assert len(parts[number]) > 0
+
+
+WITHOUT_RULES = tuple(text.replace("EQUALITY", "X-NOT") for text in (MAIL, OTHER))
+
+
+@given(st.lists(words.filter(str.isascii), min_size=1, max_size=6, unique=True), entries)
+def test_without_a_rule_what_is_not_certain_is_searched_alone(keys, content):
+    schema = default_schema()  # in which the rules ignore case and spaces
+    found = [
+        Entry.of(f"uid={n},dc=x", {"mail": mail, "mailAlternateAddress": other})
+        for n, (mail, other) in enumerate(content)
+    ]
+    filters = [Or(tuple(Equality(name, key.encode()) for name in BOTH)) for key in keys]
+    sent = [e for e in found if any(evaluate(f, e, schema) for f in filters)]
+    unsure = of(*BOTH, types=WITHOUT_RULES)
+    assert not any(one.certain for one in unsure)
+    batch = OrSearch(unsure, ()).batch([[key.encode()] * 2 for key in keys])
+    divided = batch.divide([parts_of(entry) for entry in sent])
+    if divided is None:
+        return
+    parts, alone = divided
+    for number, own in enumerate(filters):
+        right = [parts_of(e)[1] for e in sent if evaluate(own, e, schema)]
+        if number not in alone and parts[number]:
+            assert parts[number] == right
+
+
+def test_the_same_bytes_are_the_same_value_whatever_the_rule():
+    (mail,) = of("mail", types=WITHOUT_RULES)
+    batch = OrSearch((mail,), ()).batch([[b"a@x"], [b"b@x"], [b"c@x"]])
+    shown = [parts_of(Entry.of(f"uid={n}", {"mail": [n]})) for n in ("a@x", "B@x")]
+    assert batch.divide(shown) == ([[shown[0][1]], [], []], {1})
+    assert batch.divide([*shown, parts_of(Entry.of("uid=d", {"mail": ["d@x"]}))]) is None
 
 
 def test_an_entry_that_no_search_explains_spoils_the_batch():
