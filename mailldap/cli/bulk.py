@@ -79,15 +79,15 @@ def import_ldif(
     run = run_of(ctx)
     if not run.options.dry_run:
         run.no_ldif()
+    interruption = _Interruption()
     with (
-        _Interruption() as interruption,
         _input(file, interruption) as (stream, name),
         run.connect() as mail,
         _rejects(rejects, stream) as kept,
     ):
         work = _Import(run, mail, name, kept)
         try:
-            with _progress(run, stream) as work.show:
+            with interruption, _progress(run, stream) as work.show:
                 work.report = mail.import_ldif(
                     stream,
                     name,
@@ -97,12 +97,15 @@ def import_ldif(
                     stop=interruption.asked,
                 )
         except KeyboardInterrupt:
+            if not interruption:
+                raise
             work.report.stopped = True
         except CouldNotAsk:
             work.tell_so_far()
             raise
-        work.finish(interrupted=bool(interruption))
-    leave(interruption.status if interruption else work.status())
+        interrupted = bool(interruption) and work.report.stopped
+        work.finish(interrupted=interrupted)
+    leave(interruption.status if interrupted else work.status())
 
 
 class _Interruption:

@@ -50,7 +50,7 @@ NO_SUCH_OBJECT = 32
 #: How many referrals in a row a change follows.
 _MAX_REFERRALS = 5
 #: Changes in bulk that are made in transactions, the others without: OpenLDAP before 2.5.14 never
-#: frees them (ITS#9892), which is 4 kB for each new recipient, and does not tell its version.
+#: frees them (ITS#9892), which is 3 kB for each new recipient, and does not tell its version.
 _TRANSACTED = 100_000
 #: Our message ids start here: ldap3 counts its own from 1.
 _FIRST_ID = 1 << 20
