@@ -6,7 +6,6 @@ RFC 5321 §4.1.3.
 
 from __future__ import annotations
 
-import unicodedata
 from ipaddress import IPv4Address, IPv6Address
 
 from mailldap.postfix.words import is_utf8, lower_ascii
@@ -42,36 +41,16 @@ def _is_label(label: str) -> bool:
 def is_utf8_hostname(name: str, *, utf8: bool) -> bool:
     """Return whether *name* is a host name, with *utf8* also an internationalized one.
 
-    Internationalized labels are judged by what they are in ASCII (RFC 5891 §4.4).
+    Internationalized labels are judged by what they are in ASCII (UTS 46).
     """
     if not name:
         return False
     if utf8 and not name.isascii():
-        return is_utf8(name) and (ascii_name := _to_ascii(name)) != "" and is_hostname(ascii_name)
+        from mailldap.simulate.idna import to_ascii  # few names need it
+
+        ascii_name = to_ascii(name) if is_utf8(name) else None
+        return ascii_name is not None and is_hostname(ascii_name)
     return is_hostname(name)
-
-
-def _to_ascii(name: str) -> str:
-    """Return the A-label form of a name, or "" where a label cannot be one.
-
-    UTS 46 without transitional processing: ``ß`` stays what it is.
-    """
-    for dot in "\u3002\uff0e\uff61":
-        name = name.replace(dot, ".")
-    folded = "ß".join(unicodedata.normalize("NFKC", part).casefold() for part in name.split("ß"))
-    labels = []
-    for label in unicodedata.normalize("NFKC", folded).split("."):
-        if label.isascii():
-            labels.append(label)
-        elif all(_is_letter(c) for c in label) and not unicodedata.combining(label[0]):
-            labels.append("xn--" + label.encode("punycode").decode("ascii"))
-        else:
-            return ""
-    return ".".join(labels)
-
-
-def _is_letter(character: str) -> bool:
-    return character == "-" or unicodedata.category(character)[0] in "LMN"
 
 
 def is_ipv4(text: str) -> bool:
