@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 
 
@@ -64,6 +65,14 @@ class Rename:
     new_rdn: str
     delete_old_rdn: bool = True
     new_superior: str | None = None
+
+    @property
+    def new_dn(self) -> str:
+        """The DN that the entry will have. Raises DNError where the old one is none."""
+        parent = self.new_superior
+        if parent is None:
+            parent = str(DN.parse(self.dn).parent or "")
+        return f"{self.new_rdn},{parent}"
 
 
 Change = Add | Delete | Modify | Rename

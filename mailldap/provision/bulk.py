@@ -16,7 +16,6 @@ from typing import BinaryIO
 from mailldap.directory.base import BulkWriter, Reader, Writer
 from mailldap.errors import EntryExists, LdapRefusal, LdifError, MailldapError
 from mailldap.ldap.change import Add, Change, Delete, Mod, Modify, ModOp, Rename
-from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.ldif import Record, read_ldif
 from mailldap.provision.find import fold
@@ -274,9 +273,8 @@ def is_so(reader: Reader, change: Change) -> bool:
             return there is not None and _equal(entry, there)
         case Delete(dn):
             return reader.get(dn) is None
-        case Rename(dn, new_rdn, _, new_superior):
-            parent = new_superior if new_superior is not None else str(DN.parse(dn).parent or "")
-            return reader.get(dn) is None and reader.get(f"{new_rdn},{parent}") is not None
+        case Rename(dn):
+            return reader.get(dn) is None and reader.get(change.new_dn) is not None
         case Modify(dn, mods):
             there = reader.get(dn)
             return there is not None and all(_holds(there, mod) for mod in mods)

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 from mailldap.directory.base import Exclusive, Scope, Transactional, Writer
 from mailldap.errors import from_result
-from mailldap.ldap.change import Add, Change
+from mailldap.ldap.change import Add, Change, Delete, Rename
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Filter
 
+_NO_SUCH_OBJECT = 32
 _ENTRY_EXISTS = 68
 
 
@@ -79,10 +80,30 @@ class Recorder:
 class DryRun(Recorder):
     """Reads from a directory and keeps what would be written to it; later reads do not see it."""
 
+    def __init__(self, writer: Writer) -> None:
+        super().__init__(writer)
+        #: Whether an entry would be there, of those that the changes make or remove.
+        self._planned: dict[str, bool] = {}
+
     def apply(self, change: Change) -> None:
-        """Keep the change. Raises EntryExists for an entry that is there."""
-        if isinstance(change, Add) and self.get(change.dn, ("1.1",)) is not None:
-            raise from_result(_ENTRY_EXISTS)
+        """Keep the change.
+
+        Raises EntryExists for an entry that is there, or would be, NoSuchObject for a change of
+        one that is not.
+        """
+        there = self._planned.get(change.dn.lower())
+        if there is None:
+            there = self.get(change.dn, ("1.1",)) is not None
+        if isinstance(change, Add) == there:
+            raise from_result(_ENTRY_EXISTS if there else _NO_SUCH_OBJECT)
+        match change:
+            case Add():
+                self._planned[change.dn.lower()] = True
+            case Delete():
+                self._planned[change.dn.lower()] = False
+            case Rename():
+                self._planned[change.dn.lower()] = False
+                self._planned[change.new_dn.lower()] = True
         self.changes.append(change)
 
     def exclusive(self) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from mailldap.ldap.entry import Entry
 from mailldap.provision import bulk
 from mailldap.provision.bulk import BATCH, ImportOptions, import_ldif
 from mailldap.provision.find import recipients
+from mailldap.provision.journal import DryRun
 
 PEOPLE = "ou=People,dc=example,dc=com"
 
@@ -128,6 +129,22 @@ def test_change_records_in_their_order_and_again(target) -> None:
         ),
     )
     assert again.complete
+
+
+def test_a_dry_run_refuses_what_the_directory_would(target) -> None:
+    run(target, record("a"))
+    nobody = f"dn: uid=no,{PEOPLE}\nchangetype: modify\nadd: mail\nmail: no@example.com\n-\n\n"
+    renamed = f"dn: uid=b,{PEOPLE}\nchangetype: modrdn\nnewrdn: uid=c\ndeleteoldrdn: 1\n\n"
+    gone = f"dn: uid=c,{PEOPLE}\nchangetype: delete\n\n"
+    text = record("a", mailQuota="5") + record("b") + nobody + renamed + gone + gone
+    planned = DryRun(target)
+    report = run(planned, text, go_on=True)
+    assert [r.error.code for r in report.refused] == ["entry-exists", "no-such-object"]
+    assert (report.done, report.already, len(planned.changes)) == (3, 1, 3)
+    assert count(target) == 1
+    real = run(target, text, go_on=True)
+    assert [r.change.dn for r in real.refused] == [r.change.dn for r in report.refused]
+    assert (real.done, real.already) == (3, 1)
 
 
 def test_a_second_run_ends_as_the_first_one_did(target) -> None:
