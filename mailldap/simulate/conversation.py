@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mailldap.postfix.expand import compatibility_level
-from mailldap.postfix.words import lower_ascii
+from mailldap.postfix.words import is_utf8, lower_ascii
 from mailldap.simulate.decision import Refused, Session
 from mailldap.simulate.footer import Said
 from mailldap.simulate.lookup import AddressSearch
@@ -85,7 +85,8 @@ class Conversation:
             session.helo = kept_helo(session.helo, utf8=self._opened.utf8)
         session.encrypted = security.encrypted(encrypted, logged_in=session.login is not None)
         self.said = replace(self.said, helo=session.helo)
-        if security.enforced and session.encrypted is False:
+        legible = is_utf8(sender) or not self._opened.utf8  # smtpd says so first
+        if security.enforced and session.encrypted is False and legible:
             reply = "530 5.7.0 Must issue a STARTTLS command first"
             raise Refused(self._checks.wording.protocol(reply))
         address = self._mail(sender, delayed=delayed)

@@ -55,7 +55,10 @@ HELOS = [
     "Client.EXAMPLE", "me(x)@there", "\xfcml.example", "1.2.3.4.5", "[client.example]",
     "[]", "...",
 ]  # fmt: skip
-CLIENTS = ["192.0.2.1", "192.0.2.1", "127.0.0.1", "127.9.9.9", "198.51.100.7", "203.0.113.9"]
+CLIENTS = [
+    "192.0.2.1", "192.0.2.1", "127.0.0.1", "127.9.9.9", "198.51.100.7", "203.0.113.9",
+    "2001:db8::7", "::1",
+]  # fmt: skip
 NAMES = ["client.example", "mail.client.example", "other.example", "[UNAVAILABLE]", "relay.example"]
 FOOTERS = [
     "\\c no help for you", "See http://$server_name/?ip=$client_address&h=${helo_name}", "$client",
@@ -108,7 +111,7 @@ class RestrictionGenerator(ConfigGenerator):
                 lambda: self.pick(GOOD_DOMAINS[:9]).lower(),
                 lambda: "." + self.pick(GOOD_DOMAINS[:9]).lower(),
                 lambda: self.pick(["client.example", ".client.example", "unknown", "example"]),
-                lambda: self.pick(["198.51.100.7", "198.51.100", "198", "127", "192.0.2.1"]),
+                lambda: self.pick(["198.51.100.7", "198.51.100", "198", "127", "192.0.2.1", "2001:db8"]),
                 lambda: self.pick(["<>", "none@example.com", "client", "alice", "bob", "x_y.example"]),
                 lambda: f"{self.pick(GOOD_LOCALS).lower()}@",
                 f"{self.pick(GOOD_LOCALS)}@{self.pick(GOOD_DOMAINS[:9])}".lower,
@@ -167,7 +170,8 @@ class RestrictionGenerator(ConfigGenerator):
         if self.chance(0.1):
             s["smtpd_null_access_lookup_key"] = "none@example.com"
         if self.chance(0.1):
-            s["smtpd_proxy_filter"] = ""
+            # There is no certificate: nobody can use TLS, whoever may or must.
+            s["smtpd_tls_security_level"] = self.pick(["may", "none", "Encrypt", "secure", ""])
         if self.chance(0.1):
             s["local_header_rewrite_clients"] = self.pick(
                 ["permit_mynetworks", "permit_mynetworks, check_address_map fail:x", "fail:y"]
