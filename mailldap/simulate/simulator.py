@@ -56,6 +56,8 @@ class Simulator:
         self._outer = context
         self._probes: list[Probe] = []
         self._steps: list[Step] = []
+        #: The same, without their places.
+        self._noted: set[Step] = set()
         self._warnings: list[str] = []
         self._ahead = Ahead(context.open_session)
         #: What tables are opened with.
@@ -134,7 +136,8 @@ class Simulator:
 
     def _note(self, step: Step) -> None:
         """Keep a step, unless another program has done the same before."""
-        if step not in (replace(known, lookups=0) for known in self._steps):
+        if step not in self._noted:
+            self._noted.add(step)
             self._steps.append(replace(step, lookups=len(self._probes)))
 
     def _warn(self, text: str) -> None:
@@ -145,6 +148,7 @@ class Simulator:
     def _begin(self) -> None:
         self._probes.clear()
         self._steps.clear()
+        self._noted.clear()
         self._warnings.clear()
 
     def close(self) -> None:
