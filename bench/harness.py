@@ -28,7 +28,7 @@ SECRET = WORK / "secret"
 MAILLDAP = [sys.executable, "-m", "mailldap"]
 LONG_AGO = 1_600_000_000
 #: No comparison goes on for longer, once it has three rounds.
-BUDGET = 45.0
+BUDGET = 25.0
 
 
 def record(number: int, prefix: str = "u") -> str:
