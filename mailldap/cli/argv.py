@@ -54,6 +54,7 @@ _LOCAL_WITH_VALUE = frozenset(
         "--rejects",
         "--routing",
         "--sender",
+        "--service",
         "-t",
         "--table",
         "--to",

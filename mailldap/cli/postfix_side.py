@@ -65,10 +65,13 @@ def table_context(
     )
 
 
-def simulator(run: Run, directory: str | None, *, version: str = "debian") -> Simulator:
-    """Return the simulated Postfix of *directory*."""
+def simulator(
+    run: Run, directory: str | None, *, version: str = "debian", service: str | None = None
+) -> Simulator:
+    """Return the simulated Postfix of *directory*; *service* is one of smtpd's in master.cf."""
     from mailldap.simulate import configured
     from mailldap.simulate.simulator import Simulator
 
     context = table_context(run, directory, version=version)
-    return Simulator(configured.read_main(directory), context)
+    main = configured.read_main(directory)
+    return Simulator(main if service is None else configured.of_service(main, service), context)

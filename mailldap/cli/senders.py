@@ -50,18 +50,28 @@ def check(
     encrypted: Annotated[
         bool | None, typer.Option("--tls/--no-tls", help="whether the client uses TLS")
     ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option("--service", metavar="NAME", help="smtpd of master.cf, with its -o settings"),
+    ] = None,
     directory: ConfigDirectory = None,
 ) -> None:
     """Say what smtpd answers when LOGIN sends as ADDRESS."""
     from mailldap.output.jsonform import verdict_form
     from mailldap.output.text import verdict_text
+    from mailldap.simulate.configured import services_of_their_own
 
     run = run_of(ctx)
     run.no_ldif()
-    with closing(simulator(run, config_directory(run, directory))) as postfix:
+    chosen = config_directory(run, directory)
+    with closing(simulator(run, chosen, service=service)) as postfix:
+        others = services_of_their_own(postfix.main) if service is None else []
         verdict = postfix.sender_check(login, address, client, recipient, helo, encrypted)
     for warning in verdict.warnings:
         warn(f"warning: {warning}")
+    if others:
+        names = ", ".join(map(visible, others))
+        warn(f"warning: master.cf has settings of their own for {names}: --service looks at them")
     for one in verdict.passed_over:
         way_out = _WAYS_OUT.get(one.needs)
         told = f" ({way_out} tells it)" if way_out else ""

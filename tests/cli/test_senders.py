@@ -103,11 +103,37 @@ def test_a_smtpd_that_does_not_start(cli) -> None:
     with Path("etc/main.cf").open("a") as main:
         main.write("smtpd_relay_restrictions = permit_mynetworks\n")
         main.write("smtpd_recipient_restrictions =\n")
-    for words in (
-        ["sender", "check", "-c", "etc", "", ""],
-        ["resolve", "-c", "etc", "a@b.example"],
-    ):
-        done = cli(*words)
-        assert done.status == 78
-        assert "specify at least one working instance of: reject_unauth_destination" in done.err
+    words = "specify at least one working instance of: reject_unauth_destination"
+    done = cli("sender", "check", "-c", "etc", "", "")
+    assert done.status == 78
+    assert words in done.err
+    done = cli("resolve", "-c", "etc", "a@b.example")
+    assert done.status == 0
+    assert words in done.err
     assert cli("route", "-c", "etc", "a@b.example").status == 0
+
+
+MASTER = """\
+smtp       inet n - y - - smtpd
+submission inet n - y - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o { smtpd_sender_restrictions = $mua, permit }
+  -o smtpd_client_restrictions=
+"""
+
+
+def test_a_service_of_master_cf_has_its_own_settings(check, cli) -> None:
+    Path("etc/main.cf").write_text(MAIN.replace("reject_sender_login_mismatch, ", ""))
+    with Path("etc/main.cf").open("a") as main:
+        main.write("mua = reject_known_sender_login_mismatch\n")
+    Path("etc/master.cf").write_text(MASTER)
+    status, _, err = check(login="bob")
+    assert status == 0
+    assert "master.cf has settings of their own for submission: --service looks at them" in err
+    status, form, err = check("--service", "submission", login="bob")
+    assert status == 1
+    assert form["reply"].endswith("Sender address rejected: not owned by user bob")
+    assert "--service" not in err
+    done = cli("sender", "check", "-c", "etc", "--service", "smtps", "bob", "ann@example.com")
+    assert done.status == 78
+    assert "there is no smtpd service smtps" in done.err
