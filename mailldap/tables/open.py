@@ -39,7 +39,7 @@ _NOT_HERE = {
 def open_table(spec: str, context: TableContext) -> Table:
     """Return the table that ``type:name`` means; a bare path has $default_database_type.
 
-    ``proxy:`` is seen through where proxy_read_maps allows it. Raises ConfigError for a table that
+    ``proxy:`` is seen through; a daemon needs proxy_read_maps to allow it. Raises ConfigError for a table that
     Postfix could not use either, or that cannot be asked from here; where ``context.daemon`` is
     set, a table that a daemon would start without is returned as one whose lookups fail.
     """

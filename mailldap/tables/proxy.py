@@ -18,8 +18,8 @@ _NESTED = ("unionmap:", "pipemap:")
 def behind_proxy(name: str, context: TableContext) -> str:
     """Return the table behind ``proxy:``, *name* being what follows that.
 
-    Raises ConfigError, in Postfix's words, where it is none or proxymap would not open it. Where
-    main.cf is not known, it is taken to.
+    Raises ConfigError, in Postfix's words, where it is none, and for a daemon where proxymap would
+    not open it: no daemon starts then. Somebody who asks a table by its name is told, and answered.
     """
     while name.startswith(_PROXY):
         name = name.removeprefix(_PROXY)
@@ -27,10 +27,11 @@ def behind_proxy(name: str, context: TableContext) -> str:
         raise ConfigError(f'open dictionary: expecting "type:name" form instead of "{name}"')
     listed = context.parameter("proxy_read_maps")
     if listed is not None and name not in approved(listed):
-        raise ConfigError(
-            f'proxymap service is not configured for table "{name}"',
-            hint=f"add {_PROXY}{name} to proxy_read_maps, or leave {_PROXY} out",
-        )
+        refusal = f'proxymap service is not configured for table "{name}"'
+        way_out = f"add {_PROXY}{name} to proxy_read_maps, or leave {_PROXY} out"
+        if context.daemon:
+            raise ConfigError(refusal, hint=way_out)
+        context.warn(f"{refusal}; {way_out}")
     return name
 
 

@@ -57,7 +57,9 @@ def written(lab, people):
 
 
 def ours(folder, name, key):
+    """As a daemon opens it: postmap ends with a table that we, asked by name, do answer."""
     context = context_of(MainCf.load(folder), session_opener())
+    context.daemon = True
     try:
         answer = Lookup([name], context).get(key)
     except ConfigError as error:

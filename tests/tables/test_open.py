@@ -245,8 +245,11 @@ def test_the_protocol_version_of_the_build(context, tmp_path):
         ("unionmap:{static:x}", False),
     ],
 )
-def test_proxymap_opens_what_proxy_read_maps_lists(context, listed, opens):
+def test_proxymap_opens_what_proxy_read_maps_lists(context, heard, listed, opens):
     context.parameter = {"proxy_read_maps": listed}.get
+    assert open_table("proxy:proxy:static:x", context).name == "static:x"
+    assert bool(heard) == (not opens), "somebody who asks by name is told only"
+    context.daemon = True
     if opens:
         assert open_table("proxy:proxy:static:x", context).name == "static:x"
         return
