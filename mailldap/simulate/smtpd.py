@@ -52,6 +52,8 @@ class AddressChecks:
         self._resolver = resolver
         self._routes: dict[tuple[str, str], Route] = {}
         self.wording = Wording(self.main.get_bool("soft_bounce"), opened.utf8)
+        #: Before soft_bounce, which comes after everything that a rejection may turn into.
+        self._plain = Wording(utf8=opened.utf8)
 
     def read(
         self, verb: str, argument: str, *, other: str = "", smtputf8: bool = False
@@ -141,7 +143,8 @@ class AddressChecks:
     def unlisted(self, address: str, role: str, other: str = "") -> Reply | None:
         """Return the refusal of an address that no table of its class lists, or None.
 
-        *role* is reply.SENDER or reply.RECIPIENT. Raises Refused where a table fails.
+        The reply is the one before soft_bounce. *role* is reply.SENDER or reply.RECIPIENT.
+        Raises Refused where a table fails.
         """
         if "no_unknown_recipient_checks" in override_options(self.main):
             return None
@@ -163,7 +166,7 @@ class AddressChecks:
             return None
         if self.find(parameter, route.recipient, address):
             return None
-        return self.wording.reject(
+        return self._plain.reject(
             self.main.get_int(code),
             "5.1.0" if role == SENDER else "5.1.1",
             f"<{address}>: {role} rejected: User unknown{self._in_table(table)}",
@@ -177,7 +180,7 @@ class AddressChecks:
         if not retry and route.address_class is AddressClass.VIRTUAL_ALIAS:
             code = self.main.get_int("unknown_virtual_alias_reject_code")
         text = f"<{address}>: {role} rejected: {text}"
-        return self.wording.reject(code, fit_status(dsn, role), text)
+        return self._plain.reject(code, fit_status(dsn, role), text)
 
     def _in_table(self, table: str) -> str:
         return f" in {table}" if self.main.get_bool("show_user_unknown_table_name") else ""
@@ -198,4 +201,5 @@ class AddressChecks:
             return None
         if not self.main.get_bool("smtpd_reject_unlisted_recipient"):
             return None
-        return self.unlisted(address, RECIPIENT, sender)
+        reply = self.unlisted(address, RECIPIENT, sender)
+        return None if reply is None else self.wording.reject(reply.code, reply.dsn, reply.text)
