@@ -39,9 +39,10 @@ _NOT_HERE = {
 def open_table(spec: str, context: TableContext) -> Table:
     """Return the table that ``type:name`` means; a bare path has $default_database_type.
 
-    ``proxy:`` is seen through; a daemon needs proxy_read_maps to allow it. Raises ConfigError for a table that
-    Postfix could not use either, or that cannot be asked from here; where ``context.daemon`` is
-    set, a table that a daemon would start without is returned as one whose lookups fail.
+    ``proxy:`` is seen through; a daemon needs proxy_read_maps to allow it. Raises ConfigError for
+    a table that Postfix could not use either, or that cannot be asked from here; where
+    ``context.daemon`` is set, a table that a daemon would start without is returned as one whose
+    lookups fail.
     """
     kind, colon, name = spec.partition(":")
     if not colon:
