@@ -85,7 +85,8 @@ class Conversation:
             session.helo = kept_helo(session.helo, utf8=self._opened.utf8)
         session.encrypted = security.encrypted(encrypted, logged_in=session.login is not None)
         self.said = replace(self.said, helo=session.helo)
-        legible = is_utf8(sender) or not self._opened.utf8  # smtpd says so first
+        # Who logs in hears of it then; others at MAIL, where illegible text is told first.
+        legible = session.login is not None or is_utf8(sender) or not self._opened.utf8
         if security.enforced and session.encrypted is False and legible:
             reply = "530 5.7.0 Must issue a STARTTLS command first"
             raise Refused(self._checks.wording.protocol(reply))

@@ -208,6 +208,8 @@ def restriction_case(seed: int, questions: int = 16) -> Case:
         login = g.pick(LOGINS) if g.chance(0.6) else None
         if s["smtpd_sasl_auth_enable"] == "no" and real_login:
             login = None
+        if s.get("smtpd_tls_security_level") in {"Encrypt", "secure"} and not real_login:
+            login = None
         question["login"] = login
         if login is not None and real_login:
             question["password"] = "x"
