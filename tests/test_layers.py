@@ -12,7 +12,7 @@ ROOMS = [
 ]  # fmt: skip
 #: Third-party packages and the only rooms or files that may import them.
 OWNERS = {
-    "ldap3": {"directory/server.py", "directory/ldap3_connect.py"},
+    "ldap3": {"directory/connections.py", "directory/ldap3_connect.py"},
     "typer": {"cli/"},
     "rich": {"output/text.py", "output/progress.py"},
     "yaml": {"config/yaml_source.py", "output/jsonform.py"},

@@ -74,4 +74,8 @@ def simulator(
 
     context = table_context(run, directory, version=version)
     main = configured.read_main(directory)
-    return Simulator(main if service is None else configured.of_service(main, service), context)
+    if service is not None:
+        from mailldap.simulate.services import of_service
+
+        main = of_service(main, service)
+    return Simulator(main, context)

@@ -59,7 +59,7 @@ def check(
     """Say what smtpd answers when LOGIN sends as ADDRESS."""
     from mailldap.output.jsonform import verdict_form
     from mailldap.output.text import verdict_text
-    from mailldap.simulate.configured import services_of_their_own
+    from mailldap.simulate.services import services_of_their_own
 
     run = run_of(ctx)
     run.no_ldif()

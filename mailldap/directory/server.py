@@ -10,17 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from time import monotonic
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self
 
 from mailldap.directory import wire
 from mailldap.directory.answers import Result, parse_entry
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
 from mailldap.directory.bulk_read import read_pages
 from mailldap.directory.bulk_write import WINDOW, attributes_of, first_use, make_batch, refused
-from mailldap.directory.channel import Channel
+from mailldap.directory.connections import Connection, Connections
 from mailldap.directory.exchange import Answer, run_search, run_transaction, stream_searches
-from mailldap.directory.keeper import Keeper
 from mailldap.directory.paging import PagedSearch
 from mailldap.directory.server_options import ServerOptions
 from mailldap.directory.uri import ServerUri
@@ -32,17 +30,11 @@ from mailldap.errors import (
     MailldapError,
     NoSuchObject,
     ReferralReceived,
-    Unreachable,
     from_result,
 )
 from mailldap.ldap.change import Change
 from mailldap.ldap.entry import Entry, Parts
 from mailldap.ldap.filter import Equality, Filter, Present, parse_libldap
-
-if TYPE_CHECKING:
-    import ldap3
-
-_T = TypeVar("_T")
 
 _ANY = Present("objectClass")
 _SUBSCHEMA = Equality("objectClass", b"subschema")
@@ -52,63 +44,21 @@ _MAX_REFERRALS = 5
 #: Changes in bulk that are made in transactions, the others without: OpenLDAP before 2.5.14 never
 #: frees them (ITS#9892), which is 3 kB for each new recipient, and does not tell its version.
 _TRANSACTED = 100_000
-#: Our message ids start here: ldap3 counts its own from 1.
-_FIRST_ID = 1 << 20
-
-
-class _Connection:
-    """An ldap3 connection and our channel on its socket."""
-
-    def __init__(self, uri: ServerUri, options: ServerOptions) -> None:
-        from mailldap.directory.ldap3_connect import connect  # 60 ms, when used
-
-        self.uri = uri
-        self.ldap3: ldap3.Connection = connect(uri, options)
-        self.channel = Channel(self.ldap3.socket, first_id=_FIRST_ID)
-        self.root_dse: Entry | None = None
-        self._keeper: Keeper | None = None
-
-    def fetch_root_dse(self, deadline: float) -> Entry:
-        """Return the root DSE, asked for once a connection."""
-        if self.root_dse is None:
-            request = SearchRequest("", Scope.BASE, _ANY, ("*", "+"))
-            result = run_search(self.channel, request, deadline).result
-            result.raise_for_code()
-            self.root_dse = result.entries[0] if result.entries else Entry("", ())
-        return self.root_dse
-
-    def keep(self) -> None:
-        """See to it that the server does not see us go while it makes a transaction."""
-        if self._keeper is None:
-            self._keeper = Keeper(self.channel.fileno())
-
-    def close(self) -> None:
-        """Unbind and close; in the middle of a transaction leave the connection to a keeper."""
-        busy = self.channel.busy
-        if busy:
-            self.keep()
-        if self._keeper is not None:
-            self._keeper.dismiss(at_once=not busy)
-            self._keeper = None
-        self.channel.close()
-        self.ldap3.strategy.close()
 
 
 class LdapServer:
     """A Writer (and Transactional) over ldap://, ldaps:// and ldapi:// servers.
 
-    The servers are tried in order when a connection is needed, at the first operation or when
-    the last connection broke; a refused bind is an answer and ends the trying. Nothing is
-    connected before it is used.
+    The servers are tried in order, as Connections has it; nothing is connected before it is used.
 
     Once a change was referred to a provider, everything is asked there: who looks again after a
     write must not be shown a replica that has not heard of it yet.
     """
 
     def __init__(self, options: ServerOptions) -> None:
-        self._servers = options.servers()
+        self._connections = Connections(options)
+        self._ask, self._deadline = self._connections.ask, self._connections.deadline
         self._options = options
-        self._connection: _Connection | None = None
         self._paging: PagedSearch | None = None
         self._hops = 0
         self._providers: dict[str, LdapServer] = {}
@@ -119,7 +69,7 @@ class LdapServer:
     @property
     def uri(self) -> str:
         """The URI of the server in use, of the first one before that."""
-        return str(self._connection.uri if self._connection else self._servers[0])
+        return self._connections.uri
 
     @property
     def base(self) -> str:
@@ -135,31 +85,11 @@ class LdapServer:
 
     def connect(self) -> None:
         """Make sure of a connection. Raises Unreachable, LdapRefusal or ConfigError."""
-        self._connected()
-
-    def _connected(self) -> _Connection:
-        if self._connection is not None:
-            if not self._connection.channel.stale:
-                return self._connection
-            self._disconnect()
-        failures: list[str] = []
-        for uri in self._servers:
-            try:
-                self._connection = _Connection(uri, self._options)
-            except CouldNotAsk as error:
-                failures.append(error.message)
-            else:
-                return self._connection
-        raise Unreachable("; ".join(failures))
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connections.connected()
 
     def close(self) -> None:
         """Unbind; harmless when closed already."""
-        self._disconnect()
+        self._connections.disconnect()
         for provider in self._providers.values():
             provider.close()
         self._providers.clear()
@@ -170,28 +100,6 @@ class LdapServer:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
-
-    def _deadline(self) -> float:
-        return monotonic() + self._options.timeout
-
-    def _ask(self, question: Callable[[_Connection], _T], *, repeat: bool = True) -> _T:
-        """Put a question; once more over a new connection where the first broke off.
-
-        A change is not repeated: nobody knows whether it was made.
-        """
-        connection = self._connected()
-        try:
-            return question(connection)
-        except ApiError as error:
-            self._disconnect()
-            if not repeat or error.result != -1:
-                raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
-        connection = self._connected()
-        try:
-            return question(connection)
-        except ApiError as error:
-            self._disconnect()
-            raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -270,7 +178,7 @@ class LdapServer:
         request = SearchRequest(base, scope, filter, time_limit=math.ceil(options.timeout))
         empty = True
         with LdapServer(options) as own:
-            channel = own._connected().channel
+            channel = own._connections.connected().channel
             try:
                 for page in read_pages(channel, request, options.page_size, self._deadline):
                     empty = False
@@ -282,11 +190,12 @@ class LdapServer:
 
     def _fetch_page(self, request: SearchRequest, page: Control) -> Answer:
         first = page == paged(self._options.page_size, b"")
-        connection = self._connection
+        connection = self._connections.current
         if not first and (connection is None or connection.channel.stale):
             raise CouldNotAsk(f"{self.uri}: the connection broke off between two pages")
         return self._ask(
-            lambda c: run_search(c.channel, request, self._deadline(), (page,)), repeat=first
+            lambda c: run_search(c.channel, request, self._deadline(), (page,)),
+            repeat=first,
         )
 
     def get(self, dn: str, attributes: Sequence[str] = ()) -> Entry | None:
@@ -306,7 +215,7 @@ class LdapServer:
             for place, dn in enumerate(dns)
         ]
 
-        def ask(connection: _Connection) -> list[Entry | None]:
+        def ask(connection: Connection) -> list[Entry | None]:
             found: list[Entry | None] = [None] * len(dns)
             for place, result, entries in stream_searches(
                 connection.channel, questions, WINDOW, self._deadline, parse_entry
@@ -427,7 +336,7 @@ class LdapServer:
             self._transacted += len(changes)
         alone = first_use(changes, self._attributes_used) if transactions else 0
 
-        def make(connection: _Connection) -> list[Result]:
+        def make(connection: Connection) -> list[Result]:
             channel = connection.channel
             if transactions:
                 connection.keep()
@@ -458,7 +367,8 @@ class LdapServer:
             return
         operations = [wire.change(change) for change in changes]
         outcome = self._ask(
-            lambda c: run_transaction(c.channel, operations, self._deadline), repeat=False
+            lambda c: run_transaction(c.channel, operations, self._deadline),
+            repeat=False,
         )
         if outcome.result.code:
             result = outcome.result

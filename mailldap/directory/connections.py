@@ -1,0 +1,127 @@
+"""The servers of one directory, tried in order, and the connection to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from mailldap.directory.base import Scope, SearchRequest
+from mailldap.directory.channel import Channel
+from mailldap.directory.exchange import run_search
+from mailldap.directory.keeper import Keeper
+from mailldap.directory.server_options import ServerOptions
+from mailldap.directory.uri import ServerUri
+from mailldap.errors import ApiError, CouldNotAsk, Unreachable
+from mailldap.ldap.entry import Entry
+from mailldap.ldap.filter import Present
+
+if TYPE_CHECKING:
+    import ldap3
+
+_T = TypeVar("_T")
+
+#: Our message ids start here: ldap3 counts its own from 1.
+_FIRST_ID = 1 << 20
+
+
+class Connection:
+    """An ldap3 connection and our channel on its socket."""
+
+    def __init__(self, uri: ServerUri, options: ServerOptions) -> None:
+        from mailldap.directory.ldap3_connect import connect  # 60 ms, when used
+
+        self.uri = uri
+        self.ldap3: ldap3.Connection = connect(uri, options)
+        self.channel = Channel(self.ldap3.socket, first_id=_FIRST_ID)
+        self.root_dse: Entry | None = None
+        self._keeper: Keeper | None = None
+
+    def fetch_root_dse(self, deadline: float) -> Entry:
+        """Return the root DSE, asked for once a connection."""
+        if self.root_dse is None:
+            request = SearchRequest("", Scope.BASE, Present("objectClass"), ("*", "+"))
+            result = run_search(self.channel, request, deadline).result
+            result.raise_for_code()
+            self.root_dse = result.entries[0] if result.entries else Entry("", ())
+        return self.root_dse
+
+    def keep(self) -> None:
+        """See to it that the server does not see us go while it makes a transaction."""
+        if self._keeper is None:
+            self._keeper = Keeper(self.channel.fileno())
+
+    def close(self) -> None:
+        """Unbind and close; in the middle of a transaction leave the connection to a keeper."""
+        busy = self.channel.busy
+        if busy:
+            self.keep()
+        if self._keeper is not None:
+            self._keeper.dismiss(at_once=not busy)
+            self._keeper = None
+        self.channel.close()
+        self.ldap3.strategy.close()
+
+
+class Connections:
+    """At most one connection, to the first server that can be reached.
+
+    The servers are tried when a connection is needed: at the first question, and when the last
+    connection broke. A refused bind is an answer and ends the trying.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._uris = options.servers()
+        self._options = options
+        #: The connection in use.
+        self.current: Connection | None = None
+
+    @property
+    def uri(self) -> str:
+        """The URI of the server in use, of the first one before that."""
+        return str(self.current.uri if self.current else self._uris[0])
+
+    def connected(self) -> Connection:
+        """Return a connection that lives. Raises Unreachable, LdapRefusal or ConfigError."""
+        if self.current is not None:
+            if not self.current.channel.stale:
+                return self.current
+            self.disconnect()
+        failures: list[str] = []
+        for uri in self._uris:
+            try:
+                self.current = Connection(uri, self._options)
+            except CouldNotAsk as error:
+                failures.append(error.message)
+            else:
+                return self.current
+        raise Unreachable("; ".join(failures))
+
+    def disconnect(self) -> None:
+        """Unbind; harmless when that was done."""
+        if self.current is not None:
+            self.current.close()
+            self.current = None
+
+    def deadline(self) -> float:
+        """Return when an answer that is asked for now is due, on the monotonic clock."""
+        return monotonic() + self._options.timeout
+
+    def ask(self, question: Callable[[Connection], _T], *, repeat: bool = True) -> _T:
+        """Put a question; once more over a new connection where the first broke off.
+
+        A change is not repeated: nobody knows whether it was made.
+        """
+        connection = self.connected()
+        try:
+            return question(connection)
+        except ApiError as error:
+            self.disconnect()
+            if not repeat or error.result != -1:
+                raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
+        connection = self.connected()
+        try:
+            return question(connection)
+        except ApiError as error:
+            self.disconnect()
+            raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
