@@ -7,17 +7,8 @@ from collections.abc import Callable, Iterator
 import hypothesis
 import pytest
 
-from tests.containers import (
-    IN_CI,
-    Ds389,
-    Engine,
-    Lab,
-    LocalSlapd,
-    NoEngineError,
-    Pki,
-    Slapd,
-    free_port,
-)
+from tests.containers import IN_CI, Engine, LocalSlapd, NoEngineError, free_port
+from tests.servers import Ds389, Lab, Pki, Slapd
 
 CONTAINER_FIXTURES = {
     "ds389", "engine", "lab", "pki", "slapd", "slapd_factory", "slapd_unique", "stack",
@@ -182,7 +173,7 @@ def ds389(engine: Engine | None) -> Iterator[Ds389]:
 
 @pytest.fixture(scope="session")
 def lab(engine: Engine | None) -> Iterator[Lab]:
-    """The real programs; see tests.containers.Lab."""
+    """The real programs; see tests.servers.Lab."""
     if engine is None:
         _needs("postmap")
     made = Lab(engine)
@@ -192,5 +183,5 @@ def lab(engine: Engine | None) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def pki(lab: Lab) -> Pki:
-    """A certificate authority of this run; see tests.containers.Pki."""
+    """A certificate authority of this run; see tests.servers.Pki."""
     return Pki(lab)

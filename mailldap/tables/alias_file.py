@@ -5,10 +5,10 @@ Source: aliases(5); Postfix 3.7, postalias.c.
 
 from __future__ import annotations
 
-from mailldap.postfix.lines import logical_lines
 from mailldap.postfix.rfc822 import externalize, internalize, scan
-from mailldap.postfix.words import c_string, fold, is_utf8
+from mailldap.postfix.words import fold
 from mailldap.tables.base import TableContext
+from mailldap.tables.text import table_lines
 
 
 def read_aliases(text: str, path: str, context: TableContext) -> dict[str, str]:
@@ -17,12 +17,9 @@ def read_aliases(text: str, path: str, context: TableContext) -> dict[str, str]:
     The first of several equal names counts. ``context.warn`` is told of lines that are ignored.
     """
     entries: dict[str, str] = {}
-    for line in logical_lines(text, path, context.warn):
-        where = f"{path}, line {line.line}"
-        if context.utf8 and not is_utf8(line.text):
-            context.warn(f'{where}: non-UTF-8 input "{line.text}" -- ignoring this line')
-            continue
-        tokens = scan(c_string(line.text))
+    for number, content in table_lines(text, path, context):
+        where = f"{path}, line {number}"
+        tokens = scan(content)
         if not tokens:
             continue
         colon = next((at for at, token in enumerate(tokens) if token.is_op(":")), 0)

@@ -6,7 +6,7 @@ Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c; a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,18 +71,25 @@ class TextTable(BaseTable):
         return Found(value)
 
 
+def table_lines(text: str, path: str, context: TableContext) -> Iterator[tuple[int, str]]:
+    """Yield the logical lines of a table file that Postfix looks at, with their numbers."""
+    for line in logical_lines(text, path, context.warn):
+        if context.utf8 and not is_utf8(line.text):
+            context.warn(
+                f'{path}, line {line.line}: non-UTF-8 input "{line.text}" -- ignoring this line'
+            )
+        else:
+            yield line.line, c_string(line.text)
+
+
 def read_entries(text: str, path: str, context: TableContext) -> dict[str, str]:
     """Return keys, folded as postmap(1) does, and values of a table file.
 
     The first of several equal keys counts. ``context.warn`` is told of lines that are ignored.
     """
     entries: dict[str, str] = {}
-    for line in logical_lines(text, path, context.warn):
-        where = f"{path}, line {line.line}"
-        if context.utf8 and not is_utf8(line.text):
-            context.warn(f'{where}: non-UTF-8 input "{line.text}" -- ignoring this line')
-            continue
-        content = c_string(line.text)
+    for number, content in table_lines(text, path, context):
+        where = f"{path}, line {number}"
         pair = split_key(content)
         if pair is None:
             context.warn(f"{where}: unbalanced '\"' in '{content}' -- ignoring this line")
@@ -97,7 +104,7 @@ def read_entries(text: str, path: str, context: TableContext) -> dict[str, str]:
         if folded in entries:
             duplicate = f'{where}: duplicate entry: "{key}"'
             if context.daemon:
-                raise TableUnavailable(duplicate, file=path, line=line.line)
+                raise TableUnavailable(duplicate, file=path, line=number)
             context.warn(duplicate)
         entries.setdefault(folded, value)
     return entries

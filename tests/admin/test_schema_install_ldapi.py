@@ -11,7 +11,7 @@ from mailldap.admin.schema import check_schema, install_schema, plan_install
 from mailldap.directory.server import LdapServer
 from mailldap.directory.server_options import ServerOptions
 from mailldap.errors import CouldNotAsk
-from tests.containers import Lab
+from tests.servers import Lab
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers import Slapd, load
+from tests.containers import load
+from tests.servers import Slapd
 
 pytestmark = pytest.mark.container
 ROOT = Path(__file__).parent.parent.parent

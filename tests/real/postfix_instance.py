@@ -6,7 +6,8 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.containers import Lab, free_port, settle, wait_until
+from tests.containers import free_port, settle, wait_until
+from tests.servers import Lab
 
 #: Services that every Postfix needs; none is chrooted, for the queue is nobody's home.
 MASTER = """\

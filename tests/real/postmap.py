@@ -16,7 +16,7 @@ from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.tables.base import Failed, Found, TableContext
 from mailldap.tables.open import Lookup
-from tests.containers import Lab
+from tests.servers import Lab
 
 #: Runs in the lab, on its python3.
 SCRIPT = r"""

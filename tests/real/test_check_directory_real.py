@@ -8,7 +8,8 @@ from mailldap.config.settings import PostfixSettings, Settings
 from mailldap.directory.open import open_directory, session_opener
 from mailldap.postfix.generate.generate import generate
 from mailldap.postfix.write import plan_write
-from tests.containers import Ds389, Lab, Slapd, free_port, load
+from tests.containers import free_port, load
+from tests.servers import Ds389, Lab, Slapd
 
 pytestmark = pytest.mark.container
 KEY = "sample@example.com"

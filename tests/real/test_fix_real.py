@@ -8,8 +8,9 @@ import pytest
 from mailldap.audit.check import check
 from mailldap.audit.fix import FixPlan, plan_fixes
 from tests.audit.sets import HOWTO
-from tests.containers import Lab, Slapd, free_port, load
+from tests.containers import free_port, load
 from tests.real.postfix_instance import Instance, copied
+from tests.servers import Lab, Slapd
 
 pytestmark = pytest.mark.container
 OUTSIDE = "ADDR=192.0.2.1 NAME=client.example"

@@ -19,8 +19,9 @@ from mailldap.postfix.generate.files import Secrets
 from mailldap.postfix.generate.generate import generate, main_parameters, master_services
 from mailldap.postfix.write import plan_write
 from tests.audit.sets import STOCK
-from tests.containers import Lab, Slapd, load, settle
+from tests.containers import load, settle
 from tests.real.postfix_instance import MASTER, Instance
+from tests.servers import Lab, Slapd
 
 pytestmark = pytest.mark.container
 

@@ -9,7 +9,8 @@ import json
 import pytest
 
 from mailldap.cli.app import execute
-from tests.containers import Lab, Slapd, free_port
+from tests.containers import free_port
+from tests.servers import Lab, Slapd
 
 pytestmark = pytest.mark.container
 

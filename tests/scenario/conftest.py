@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.containers import Engine, Pki
+from tests.containers import Engine
 from tests.scenario.post import Post
 from tests.scenario.stack import Stack, certificates
+from tests.servers import Pki
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from typing import Any
 
 import yaml
 
-from tests.containers import DOCKER, ROOT, Container, Engine, Lab, Pki, wait_until
+from tests.containers import DOCKER, ROOT, Container, Engine, wait_until
+from tests.servers import Lab, Pki
 
 COMPOSE = DOCKER / "compose.yaml"
 CLIENT = (Path(__file__).parent / "client.py").read_text()

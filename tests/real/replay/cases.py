@@ -26,7 +26,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.containers import Lab
+from tests.servers import Lab
 
 HERE = Path(__file__).parent
 FAMILIES = ("lookups", "expansions", "routes", "senders")

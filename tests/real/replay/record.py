@@ -9,8 +9,9 @@ same code and compares.
 import json
 import sys
 
-from tests.containers import Engine, Lab, Slapd, free_port
+from tests.containers import Engine, free_port
 from tests.real.replay.cases import FAMILIES, HERE, Place, external, load, route, save
+from tests.servers import Lab, Slapd
 
 _QUIET = {"LDAPNOINIT": "1", "LC_ALL": "C.UTF-8"}
 
