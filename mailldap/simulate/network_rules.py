@@ -14,6 +14,7 @@ from mailldap.simulate.decision import Need, Session, Status
 from mailldap.simulate.hostname import is_hostname
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.peer import UNKNOWN
+from mailldap.simulate.reply_pattern import require_pattern
 from mailldap.simulate.smtpd import AddressChecks
 
 #: Restrictions with a DNS list as argument.
@@ -30,6 +31,9 @@ DNS_LISTS = frozenset(
         "reject_rhsbl_sender",
     }
 )
+
+#: Those that ask about the client's address, which is always known.
+_OF_ADDRESS = frozenset({"permit_dnswl_client", "reject_rbl", "reject_rbl_client"})
 
 
 class NetworkRules:
@@ -95,14 +99,14 @@ class NetworkRules:
         return self._session.pass_over(name, "DNS")
 
     def dns_list(self, name: str, argument: str) -> Status:
-        """Judge one of DNS_LISTS."""
+        """Judge one of DNS_LISTS; raises ConfigError where smtpd dies of its argument."""
         shown = f"{name} {argument}"
         subject, needs = self._listed(name)
-        if needs is not None:
-            return self._session.pass_over(shown, needs)
-        if subject is None or not _listable(subject):
+        if needs is None and (subject is None or not _listable(subject)):
             return Status.DUNNO
-        return self._session.pass_over(shown, "DNS")
+        if needs is None or name in _OF_ADDRESS:
+            require_pattern(argument)
+        return self._session.pass_over(shown, needs or "DNS")
 
     def _listed(self, name: str) -> tuple[str | None, Need | None]:
         """Return whose domain the list is asked about, and what is not known of it."""
@@ -110,7 +114,7 @@ class NetworkRules:
         permits = name.startswith("permit_") and session.command == "RCPT" and session.recipient
         if permits and self._rules.auth_destination() is not Status.OK:
             return None, None  # nobody may relay because of an entry in a list
-        if name in {"reject_rbl", "reject_rbl_client", "permit_dnswl_client"}:
+        if name in _OF_ADDRESS:
             return None, "DNS"
         if name == "reject_rhsbl_sender":
             return session.sender or None, None

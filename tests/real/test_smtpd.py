@@ -6,6 +6,7 @@ from tests.real.generate_restrictions import restriction_case
 from tests.real.postfix_compare import SINK, STRANGER, Case, ask, differences
 from tests.real.postfix_generate import sender_case
 from tests.real.test_cleanup import check_generated, check_recordings
+from tests.simulate.test_reply_pattern import BAD, GOOD
 from tests.simulate.test_startup import BASE, OPEN, SMTPD
 
 MAIN = """
@@ -43,6 +44,16 @@ def test_smtpd_does_not_start_with_what_we_refuse(lab) -> None:
     for (settings, words), answer in zip(ending, ask(lab, cases), strict=True):
         assert "error" in answer, settings
         assert [line for line in answer["log"] if "fatal" in line and words in line], answer
+
+
+def test_smtpd_dies_of_the_patterns_that_we_refuse(lab) -> None:
+    question = {"do": "sender", "login": None, "client": STRANGER, "from": "", "to": SINK}
+    patterns = [p for p in (*GOOD, *BAD) if not set(p) & set(", ")]  # they end a word of a list
+    setting = "smtpd_client_restrictions = reject_rbl_client list.invalid="
+    cases = [Case(pattern, f"{BASE}{setting}{pattern}\n", [question]) for pattern in patterns]
+    for pattern, answer in zip(patterns, ask(lab, cases), strict=True):
+        died = any("fatal: RBL reply error" in line for line in answer["log"])
+        assert died == (pattern in BAD), (pattern, answer)
 
 
 @pytest.mark.parametrize(("realm", "owner"), [("", "plain"), ("realm.example", "full")])
