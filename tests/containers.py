@@ -37,16 +37,36 @@ def load(name: str) -> bytes:
     return (ROOT / "ldif" / f"{name}.ldif").read_bytes()
 
 
+#: Ports that free_port() has dealt, and what keeps those of dead_port() from everybody else.
+_DEALT: set[int] = set()
+_HELD: list[socket.socket] = []
+
+
+def dead_port() -> int:
+    """A TCP port of 127.0.0.1 that refuses connections for as long as this process lives.
+
+    It is bound and never listened on; a port that is only free now is somebody else's a moment
+    later.
+    """
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    return held.getsockname()[1]
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, outside the range the kernel deals from."""
+    """A TCP port of 127.0.0.1 to listen on, outside the range the kernel deals from."""
     while True:
         port = random.randint(20000, 32000)
+        if port in _DEALT:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _DEALT.add(port)
         return port
 
 

@@ -18,7 +18,7 @@ from mailldap.errors import LdapRefusal, NoSuchObject, SizeLimitExceeded
 from mailldap.ldap.change import Mod, Modify, ModOp
 from mailldap.ldap.definitions import Definition
 from mailldap.ldap.entry import Entry
-from tests.containers import wait_until
+from tests.containers import dead_port, wait_until
 
 BASE = "dc=example,dc=com"
 RUV = "{replica 12 ldap://ds1.internal:3389} 65a0000a0000000c0000 65a0003c0001000c0000"
@@ -195,17 +195,15 @@ def options(slapd, *more: str, admin: bool = False, **rest) -> ServerOptions:
     return ServerOptions((*more, slapd.uri), slapd.base, connect_timeout=2, timeout=2, **rest)
 
 
-def closed_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"ldap://127.0.0.1:{probe.getsockname()[1]}"
+def refusing() -> str:
+    return f"ldap://127.0.0.1:{dead_port()}"
 
 
 def test_each_server_is_asked_for_itself(slapd) -> None:
     slapd.reset(None)
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         hung = f"ldap://127.0.0.1:{hanging.getsockname()[1]}"
-        with LdapServer(options(slapd, closed_port(), hung)) as directory:
+        with LdapServer(options(slapd, refusing(), hung)) as directory:
             told = status(directory)
     gone, hangs, alive = told.servers
     assert gone.error
@@ -222,7 +220,7 @@ def test_each_server_is_asked_for_itself(slapd) -> None:
     assert alive.problems == ()
     assert told.reachable
     assert told.notes == (HUNG_SERVER,)
-    with LdapServer(ServerOptions((closed_port(),), slapd.base)) as directory:
+    with LdapServer(ServerOptions((refusing(),), slapd.base)) as directory:
         told = status(directory)
     assert not told.reachable
     assert told.notes == ()

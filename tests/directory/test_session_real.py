@@ -6,7 +6,6 @@ session asks it here, and both must say the same.
 
 import contextlib
 import re
-import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from mailldap.directory.libldap_text import err2string
 from mailldap.directory.session import LibldapSession
 from mailldap.errors import ApiError
 from mailldap.ldap.filter import parse_libldap
+from tests.containers import dead_port
 from tests.directory.fake_server import (
     FakeServer,
     entry,
@@ -293,8 +293,7 @@ def running(case, folder, name):
         uris = []
         for number_, server in enumerate(case.servers):
             if server == "dead":
-                with socket.create_server(("127.0.0.1", 0)) as probe:
-                    uris.append(f"ldap://127.0.0.1:{probe.getsockname()[1]}")
+                uris.append(f"ldap://127.0.0.1:{dead_port()}")
                 continue
             if isinstance(server, str):
                 uris.append(server)
@@ -333,7 +332,8 @@ def ours(case, uris):
         if answer.code:
             said.append(f"Search error {answer.code}: {err2string(answer.code)}")
             break
-        said.append(",".join(v.decode() for e in answer.entries for v in e.values("maildrop")))
+        values = [v.decode() for e in answer.entries for v in e.values("maildrop")]
+        said += [",".join(values)] if values else []
     session.close()
     return said
 

@@ -8,7 +8,7 @@ from mailldap.config.settings import PostfixSettings, Settings
 from mailldap.directory.open import open_directory, session_opener
 from mailldap.postfix.generate.generate import generate
 from mailldap.postfix.write import plan_write
-from tests.containers import free_port, load
+from tests.containers import dead_port, load
 from tests.servers import Ds389, Lab, Slapd
 
 pytestmark = pytest.mark.container
@@ -108,7 +108,7 @@ def test_anonymous_may_not_search(slapd_factory, lab: Lab):
 
 
 def test_nobody_there(tmp_path):
-    folder = generated(tmp_path, f"ldap://127.0.0.1:{free_port()}")
+    folder = generated(tmp_path, f"ldap://127.0.0.1:{dead_port()}")
     found = check_directory(folder, session_opener())
     assert found.findings == ()
     assert len(found.unasked) == 1

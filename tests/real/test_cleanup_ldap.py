@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.containers import free_port, load
+from tests.containers import dead_port, load
 from tests.real.postfix_compare import SINK, STRANGER, Case, compare
 
 MAIN = """
@@ -72,7 +72,7 @@ def case(slapd, name, *, uri=None, table="", maps="ldap:@DIR@/aliases.cf", more=
 @pytest.mark.parametrize("senders", [False, True], ids=["resolve", "sender"])
 def test_daemons_and_simulator_agree_over_ldap(lab, slapd, senders) -> None:
     slapd.reset(load("example"))
-    dead = f"ldap://127.0.0.1:{free_port()}"
+    dead = f"ldap://127.0.0.1:{dead_port()}"
     two = "texthash:@DIR@/file, ldap:@DIR@/aliases.cf"
     cases = [
         case(slapd, "plain", senders=senders),

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from mailldap.cli.app import execute
-from tests.containers import free_port
+from tests.containers import dead_port
 from tests.servers import Lab, Slapd
 
 pytestmark = pytest.mark.container
@@ -137,7 +137,7 @@ def test_the_second_server_answers_when_the_first_is_dead(
     lab: Lab, slapd: Slapd, capfdbinary
 ) -> None:
     slapd.reset(None)
-    site = Site(lab, slapd, [f"ldap://127.0.0.1:{free_port()}", slapd.uri], capfdbinary)
+    site = Site(lab, slapd, [f"ldap://127.0.0.1:{dead_port()}", slapd.uri], capfdbinary)
     site.run("recipient", "add", "x", "--address", FIFTH, "--routing", MAILBOX)
     site.agree({FIFTH: MAILBOX, "nobody@example.com": None})
 
@@ -146,7 +146,7 @@ def test_with_both_dead_nobody_says_not_found(lab: Lab, slapd: Slapd, capfdbinar
     site = Site(
         lab,
         slapd,
-        [f"ldap://127.0.0.1:{free_port()}", f"ldap://127.0.0.1:{free_port()}"],
+        [f"ldap://127.0.0.1:{dead_port()}", f"ldap://127.0.0.1:{dead_port()}"],
         capfdbinary,
     )
     for key in (FIFTH, "nobody@example.com"):

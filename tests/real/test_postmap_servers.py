@@ -9,7 +9,7 @@ import pytest
 
 from mailldap.directory.libldap.tls import is_priority_string
 from mailldap.directory.open import session_opener
-from tests.containers import ROOT, free_port
+from tests.containers import ROOT, dead_port
 from tests.real.postmap import Case, Comparison
 
 BASE = "dc=example,dc=com"
@@ -52,7 +52,7 @@ def people(slapd_factory):
 
 def test_referrals(lab, slapd_factory, people):
     referring = slapd_factory()
-    dead = free_port()
+    dead = dead_port()
     here = (
         SUFFIX
         + ALICE.replace("alice", "local")
@@ -109,7 +109,7 @@ def test_servers_that_fail(lab, people):
         listener(b"HTTP/1.1 400 Bad Request\r\n\r\n", close=True) as web,
         listener(busy, close=False) as occupied,
     ):
-        dead = f"ldap://127.0.0.1:{free_port()}"
+        dead = f"ldap://127.0.0.1:{dead_port()}"
         cases = {}
         for bind in ("no", "yes"):
             for name, host in {
