@@ -7,11 +7,11 @@ postconf(5), smtpd_sender_login_maps; SASL_README.
 from __future__ import annotations
 
 from mailldap.postfix.rfc822 import unquote
-from mailldap.postfix.words import SPACE, lower_ascii, split_list
+from mailldap.postfix.words import SPACE, fold, lower_ascii, split_list
 from mailldap.simulate.conversation import SOME_HELO, SOME_RECIPIENT, Conversation
 from mailldap.simulate.decision import HungUp, Refused, Session
 from mailldap.simulate.footer import Footers
-from mailldap.simulate.lookup import AddressSearch
+from mailldap.simulate.lookup import AddressSearch, Hit
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.peer import identify
 from mailldap.simulate.reply import Reply, printable
@@ -114,16 +114,34 @@ class Senders:
     def owners(self, address: str) -> SenderOwners:
         """Return who owns *address* by smtpd_sender_login_maps."""
         sender = "" if address in _NULL else self._internal(address)
-        if not sender:
-            return SenderOwners(address, ())
         try:
-            route = self._checks.resolve_or_refuse(sender)
-            hit = self._checks.find("smtpd_sender_login_maps", route.recipient, sender)
+            hit = self._hit(sender)
         except Refused as refused:
             return SenderOwners(address, (), error=refused.reply.line)
         if hit is None:
             return SenderOwners(address, ())
         return SenderOwners(address, tuple(split_list(hit.value)), hit.key)
+
+    def owns(self, owner: str, address: str) -> bool:
+        """Return whether *owner*, a SASL user name, owns an address that smtpd takes.
+
+        The client is taken to ask for SMTPUTF8. Raises Refused where a table could not be asked.
+        """
+        try:
+            sender = self._checks.read("MAIL", address, smtputf8=True).address
+        except Refused:
+            return False
+        hit = self._hit(sender)
+        utf8 = self._opened.utf8
+        owners = split_list(hit.value) if hit else []
+        return fold(owner, utf8=utf8) in {fold(one, utf8=utf8) for one in owners}
+
+    def _hit(self, sender: str) -> Hit | None:
+        """Return what smtpd_sender_login_maps say of an address in internal form."""
+        if not sender:
+            return None
+        route = self._checks.resolve_or_refuse(sender)
+        return self._checks.find("smtpd_sender_login_maps", route.recipient, sender)
 
     def _internal(self, address: str) -> str:
         """Return the address that smtpd reads, or what stands there where it reads none."""

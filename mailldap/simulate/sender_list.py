@@ -14,16 +14,21 @@ from dataclasses import dataclass
 from mailldap.directory.base import Deref, SearchRequest
 from mailldap.errors import CouldNotAsk, FilterError, from_result
 from mailldap.ldap.filter import And, Equality, Filter, Not, Or, parse_libldap
-from mailldap.postfix.words import fold, split_list
+from mailldap.postfix.rfc822 import quote
+from mailldap.postfix.words import fold
+from mailldap.simulate.decision import Refused
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.result import SenderList
-from mailldap.tables.base import Failed, Found, Table
+from mailldap.simulate.sender import Senders
+from mailldap.tables.base import Table
 from mailldap.tables.ldap_config import LdapConfig
 from mailldap.tables.ldap_table import LdapTable
 from mailldap.tables.text import TextTable
 from mailldap.tables.union import UnionTable
 
 _PARAMETER = "smtpd_sender_login_maps"
+#: Stands for whoever has no key of his own below ``@domain``.
+_SOMEBODY = "somebodywithoutakey"
 #: What stands for key, local part and domain in a filter while its shape is looked at. None of
 #: them occurs in a filter that somebody wrote.
 _KEY, _USER, _DOMAIN = "\ue000key", "\ue000user", "\ue000domain"
@@ -49,40 +54,55 @@ class _Place:
         return value[len(self.before) : len(value) - len(self.after)] or None
 
 
-def list_senders(opened: Opened, login: str, owner: str | None) -> SenderList:
-    """Return the keys under which *owner*, the SASL name of *login*, is an owner.
+def list_senders(opened: Opened, senders: Senders, login: str, owner: str | None) -> SenderList:
+    """Return what *owner*, the SASL name of *login*, may send as by the keys of the tables.
 
     Raises ConfigError where a table cannot be opened.
     """
     if owner is None:
         return SenderList(login, ())
-    maps = opened.maps(_PARAMETER)
     unlisted: list[str] = []
     found: dict[str, str] = {}
-    for table in maps.tables:
+    for table in opened.maps(_PARAMETER).tables:
         try:
             for key in _candidates(table, owner, unlisted):
                 found.setdefault(fold(key, utf8=opened.utf8), key)
         except CouldNotAsk as error:
             return SenderList(login, (), tuple(unlisted), f"{table.name}: {error.message}")
-    wanted = fold(owner, utf8=opened.utf8)
-    owned = []
-    for folded, key in found.items():
-        whole = "@" in key and not key.startswith("@")
-        answer = maps.find(folded, partial=not whole)
-        if isinstance(answer, Failed):
-            return SenderList(login, (), tuple(unlisted), answer.message)
-        if isinstance(answer, Found):
-            owners = (fold(word, utf8=opened.utf8) for word in split_list(answer.value))
-            if wanted in owners:
-                owned.append(key)
-    return SenderList(login, tuple(owned), tuple(unlisted))
+    try:
+        owned = [one for key in found.values() for one in _owned(opened, senders, owner, key)]
+    except Refused as refused:
+        return SenderList(login, (), tuple(unlisted), refused.reply.line)
+    return SenderList(login, tuple(dict.fromkeys(owned)), tuple(unlisted))
+
+
+def _owned(opened: Opened, senders: Senders, owner: str, key: str) -> Iterator[str]:
+    """Yield *key* as an address that *owner* may send as; nothing where smtpd never asks for it.
+
+    A key may also be in internal form, without the quotes that its address needs. A local part
+    alone that another key takes away in $myorigin still counts in the domains of mydestination.
+    Raises Refused where a table could not be asked.
+    """
+    if key.startswith("@"):
+        if senders.owns(owner, f"{_SOMEBODY}{key}"):
+            yield key
+        return
+    for form in dict.fromkeys((key, quote(key))):
+        if senders.owns(owner, form):
+            yield form
+            return
+    if "@" not in key:
+        local = (f"{key}@{domain}" for domain in opened.main.get_list("mydestination"))
+        yield from (address for address in local if senders.owns(owner, address))
 
 
 def _candidates(table: Table, owner: str, unlisted: list[str]) -> Iterator[str]:
     """Yield keys that may be *owner*'s; a table that has none to give goes into *unlisted*."""
     if isinstance(table, TextTable):
-        yield from table.entries
+        wanted = fold(owner, utf8=table.context.utf8)
+        for key, value in table.entries.items():
+            if wanted in fold(value, utf8=table.context.utf8):
+                yield key
     elif isinstance(table, UnionTable):
         for part in table.tables:
             yield from _candidates(part, owner, unlisted)

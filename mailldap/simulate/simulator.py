@@ -329,7 +329,7 @@ class Simulator:
 
         self._begin()
         owner = (self._senders.login_name(login) or login) or None
-        found = list_senders(self._opened, login, owner)
+        found = list_senders(self._opened, self._senders, login, owner)
         return replace(found, trace=tuple(self._probes), warnings=tuple(self._warnings))
 
 

@@ -228,7 +228,7 @@ def _open_tables(opened: Opened, parameters: Iterable[str], words: Iterable[str]
 def _fatal_kinds(specs: Iterable[str]) -> Iterator[str]:
     for spec in specs:
         kind, _, name = spec.partition(":")
-        if kind == "ldap" or (":" in spec and not name):
+        if kind == "ldap" or not (kind and name):
             yield spec
 
 

@@ -37,19 +37,16 @@ _NOT_HERE = {
 
 
 def open_table(spec: str, context: TableContext) -> Table:
-    """Return the table that ``type:name`` means; a bare path has $default_database_type.
+    """Return the table that ``type:name`` means, as dict_open(3) does.
 
     ``proxy:`` is seen through; a daemon needs proxy_read_maps to allow it. Raises ConfigError for
     a table that Postfix could not use either, or that cannot be asked from here; where
     ``context.daemon`` is set, a table that a daemon would start without is returned as one whose
     lookups fail.
     """
-    kind, colon, name = spec.partition(":")
-    if not colon:
-        kind, name = context.parameter("default_database_type") or "hash", spec
-        spec = f"{kind}:{name}"
+    kind, _, name = spec.partition(":")
     if not kind or not name:
-        raise ConfigError(f'open dictionary: expecting "type:name" form instead of "{kind}:{name}"')
+        raise ConfigError(f'open dictionary: expecting "type:name" form instead of "{spec}"')
     try:
         return _open(kind, name, context)
     except TableUnavailable as error:
@@ -190,6 +187,8 @@ def open_maps(specs: str, context: TableContext, *, title: str = "maps") -> Maps
 def lookup(specs: Sequence[str], key: str, context: TableContext) -> Answer:
     """Return what ``postmap -q KEY SPEC…`` finds: tables are opened and asked one by one.
 
+    To postmap, and to nobody else, a bare path has $default_database_type.
+
     A failure of one table is the answer; later ones are then not even opened. Raises ConfigError
     as :func:`open_table`.
     """
@@ -219,7 +218,10 @@ class Lookup:
         if position == len(self._specs):
             return None
         if position == len(self._tables):
-            self._tables.append(open_table(self._specs[position], self._context))
+            spec = self._specs[position]
+            if ":" not in spec:
+                spec = f"{self._context.parameter('default_database_type') or 'hash'}:{spec}"
+            self._tables.append(open_table(spec, self._context))
         return self._tables[position]
 
     def checked(self, table: Table, key: str, answer: Answer) -> Answer:

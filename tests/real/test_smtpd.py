@@ -7,6 +7,7 @@ from tests.real.postfix_compare import SINK, STRANGER, Case, ask, differences
 from tests.real.postfix_generate import sender_case
 from tests.real.test_cleanup import check_generated, check_recordings
 from tests.simulate.test_reply_pattern import BAD, GOOD
+from tests.simulate.test_sender_list import ODD_ADDRESSES, ODD_KEYS
 from tests.simulate.test_startup import BASE, OPEN, SMTPD
 
 MAIN = """
@@ -54,6 +55,22 @@ def test_smtpd_dies_of_the_patterns_that_we_refuse(lab) -> None:
     for pattern, answer in zip(patterns, ask(lab, cases), strict=True):
         died = any("fatal: RBL reply error" in line for line in answer["log"])
         assert died == (pattern in BAD), (pattern, answer)
+
+
+def test_smtpd_takes_what_sender_list_lists(lab) -> None:
+    asked = [
+        {"do": "sender", "login": "ann", "client": STRANGER, "to": SINK, "from": address}
+        for address in (f"x{one}" if one[0] == "@" else one for one in ODD_ADDRESSES)
+        if address.isascii()  # the others need SMTPUTF8
+    ]
+    main = (
+        f"{BASE}mydestination = example.com\nsmtpd_sasl_auth_enable = yes\n"
+        "smtpd_sender_restrictions = reject_sender_login_mismatch\n"
+        "smtpd_sender_login_maps = texthash:@DIR@/logins\n"
+    )
+    case = Case("listed", main, asked, {"logins": ODD_KEYS})
+    (real,) = ask(lab, [case])
+    assert real["answers"] == [None] * len(asked)
 
 
 @pytest.mark.parametrize(("realm", "owner"), [("", "plain"), ("realm.example", "full")])

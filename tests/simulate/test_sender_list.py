@@ -53,7 +53,7 @@ def postfix(maps: str, files: dict[str, str] | None = None, session=None) -> Sim
         return contents[path]
 
     main = MainCf.parse(
-        f"compatibility_level = 3.6\nmydestination = example.com\n"
+        "compatibility_level = 3.6\nmyhostname = mail.example.com\nmydestination = example.com\n"
         f"smtpd_sender_login_maps = {maps}\n",
         "/p/main.cf",
         directory="/p",
@@ -146,6 +146,44 @@ def test_the_key_is_found_inside_of_a_value() -> None:
     )
     simulator = postfix("ldap:/p/senders.cf", prefixed, same_session(directory))
     assert simulator.sender_list("x").addresses == ("x@example.com",)
+
+
+#: Keys of ann; tests/real/test_smtpd.py sends as what comes of them.
+ODD_KEYS = """\
+"plain"@example.com ann
+dot@example.com. ann
+per%cent@example.com ann
+<angle@example.com> ann
+"two words"@example.com ann
+a(c)@example.com ann
+bang!bare ann
+bare ann
+taken ann
+taken@mail.example.com ben
+@mail.example.com ann
+@two@example.com ann
+a..b@example.com ann
+-dash@example.com ann
+@bücher.example ann
+<> ann
+"""
+ODD_ADDRESSES = (
+    '"\\"plain\\""@example.com',
+    '"two words"@example.com',
+    '"a(c)"@example.com',
+    "bare",
+    "taken@example.com",
+    "@mail.example.com",
+    "a..b@example.com",
+    "@bücher.example",
+    '"<>"',
+)
+
+
+def test_a_key_that_smtpd_never_asks_for_is_not_listed() -> None:
+    """It asks for rewritten addresses, with the quotes that they need and then without."""
+    found = postfix("texthash:/p/logins", {"logins": ODD_KEYS}).sender_list("ann")
+    assert found.addresses == ODD_ADDRESSES
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,13 @@ SMTPD = [
     ("smtpd_policy_service_max_ttl = 0", "invalid smtpd_policy_service_max_ttl: 0 (min 1)"),
     ("smtpd_sender_restrictions = check_policy_service 10023", "need service transport:endpoint"),
     ("smtpd_data_restrictions = check_policy_service x:y", "invalid transport name: x in service"),
+    (
+        "smtpd_sender_login_maps = /etc/logins",
+        'open dictionary: expecting "type:name" form instead of "/etc/logins"',
+    ),
+    ("smtpd_sender_login_maps = :x", 'expecting "type:name" form instead of ":x"'),
+    ("sender_canonical_maps = /x", 'expecting "type:name" form instead of "/x"'),
+    ("smtpd_sender_restrictions = check_sender_access :x", "type:name"),
     ("smtpd_sender_login_maps = ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
     (
         "smtpd_sender_restrictions = check_sender_access ldap:b\nb_scope = x\nb_version = 1",
