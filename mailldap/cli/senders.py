@@ -50,6 +50,9 @@ def check(
     encrypted: Annotated[
         bool | None, typer.Option("--tls/--no-tls", help="whether the client uses TLS")
     ] = None,
+    smtputf8: Annotated[
+        bool, typer.Option("--smtputf8", help="the client asks for SMTPUTF8")
+    ] = False,
     service: Annotated[
         str | None,
         typer.Option("--service", metavar="NAME", help="smtpd of master.cf, with its -o settings"),
@@ -66,7 +69,9 @@ def check(
     chosen = config_directory(run, directory)
     with closing(simulator(run, chosen, service=service)) as postfix:
         others = services_of_their_own(postfix.main) if service is None else []
-        verdict = postfix.sender_check(login, address, client, recipient, helo, encrypted)
+        verdict = postfix.sender_check(
+            login, address, client, recipient, helo, encrypted, smtputf8=smtputf8
+        )
     for warning in verdict.warnings:
         warn(f"warning: {warning}")
     if others:
@@ -76,6 +81,10 @@ def check(
         way_out = _WAYS_OUT.get(one.needs)
         told = f" ({way_out} tells it)" if way_out else ""
         warn(f"warning: {one.restriction} was passed over: it needs {one.needs}{told}")
+    for permitted, login_check in verdict.not_reached:
+        warn(f"warning: {permitted} permits before {login_check} is reached")
+    if verdict.allowed is False and not verdict.owners:
+        _note_empty(postfix)
     for what in verdict.assumed:
         warn(f"warning: taken for granted: {what}")
     run.emit(verdict_form(verdict), lambda: verdict_text(verdict))
@@ -85,7 +94,8 @@ def check(
 def _note_empty(postfix: Simulator) -> None:
     """Say why nobody owns anything."""
     if not postfix.main.get(_MAPS):
-        warn(f"{_MAPS} is empty in {postfix.main.directory}/main.cf")
+        where = f"{postfix.main.directory}/main.cf"
+        warn(f"{_MAPS} is empty in {where}: whoever has logged in owns no address")
 
 
 @sender.command("owners")

@@ -55,14 +55,22 @@ class Conversation:
         self._session = session
         self._restrictions = Restrictions(opened, search, checks, lists, session)
         self.said = Said(session.peer)
+        self._smtputf8 = False
 
     def run(
-        self, sender: str, recipient: str | None, *, encrypted: bool | None = None
+        self,
+        sender: str,
+        recipient: str | None,
+        *,
+        encrypted: bool | None = None,
+        smtputf8: bool = False,
     ) -> Reply | None:
         """Return the first reply that does not accept, or None.
 
-        *sender* and *recipient* are the arguments of MAIL FROM and RCPT TO.
+        *sender* and *recipient* are the arguments of MAIL FROM and RCPT TO. *smtputf8*: the
+        client asks for it, which it cannot where smtputf8_enable is off.
         """
+        self._smtputf8 = smtputf8 and self._opened.utf8
         try:
             self._run(sender, recipient, encrypted)
         except Refused as refused:
@@ -114,7 +122,7 @@ class Conversation:
         """Return the sender in internal form."""
         session = self._session
         session.command = "MAIL"
-        address = self._checks.read("MAIL", argument).address
+        address = self._checks.read("MAIL", argument, smtputf8=self._smtputf8).address
         if not delayed:
             session.sender = address
             self._sender(address)
@@ -160,7 +168,9 @@ class Conversation:
     def _rcpt(self, sender: str, argument: str | None, *, delayed: bool) -> None:
         session = self._session
         session.command = "RCPT"
-        read = None if argument is None else self._checks.read("RCPT", argument, other=sender)
+        read = None
+        if argument is not None:
+            read = self._checks.read("RCPT", argument, other=sender, smtputf8=self._smtputf8)
         session.recipient = None if read is None else read.address
         session.any_recipient = True
         if read is None or not (read.probe or lower_ascii(read.address) == "postmaster"):

@@ -73,7 +73,8 @@ class Session:
     ``helo`` is the name in HELO, "" before that; ``sender`` and ``recipient`` are in internal form.
     ``encrypted``: TLS is used. ``command`` is what smtpd answers to. ``any_recipient``: there is
     a recipient, which we take, but nobody has said which. ``passed_over`` collects what could
-    not be judged, ``assumed`` what was taken for granted instead.
+    not be judged, ``assumed`` what was taken for granted instead, ``not_reached`` what permitted
+    and each login check that came after it in its list.
     """
 
     peer: Peer
@@ -86,6 +87,7 @@ class Session:
     any_recipient: bool = False
     passed_over: list[PassedOver] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
+    not_reached: list[tuple[str, str]] = field(default_factory=list)
 
     def pass_over(self, restriction: str, needs: Need) -> Status:
         """Note that a restriction was not judged."""

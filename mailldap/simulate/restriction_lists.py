@@ -15,6 +15,9 @@ from mailldap.postfix.words import lower_ascii, split_braced, split_list
 AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
 UNAUTHENTICATED = "reject_unauthenticated_sender_login_mismatch"
 KNOWN = "reject_known_sender_login_mismatch"
+MISMATCH = "reject_sender_login_mismatch"
+#: What asks smtpd_sender_login_maps.
+LOGIN_CHECKS = frozenset({AUTHENTICATED, UNAUTHENTICATED, KNOWN, MISMATCH})
 
 PARAMETERS = (
     "smtpd_client_restrictions",
@@ -44,7 +47,7 @@ class RestrictionLists:
 
     def __init__(self, main: MainCf) -> None:
         self._main = main
-        self.classes = {"reject_sender_login_mismatch": [AUTHENTICATED, UNAUTHENTICATED]}
+        self.classes = {MISMATCH: [AUTHENTICATED, UNAUTHENTICATED]}
         for name in split_list(main.get("smtpd_restriction_classes")):
             value = main.lookup(name)
             if not value:

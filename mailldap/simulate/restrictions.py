@@ -22,6 +22,7 @@ from mailldap.simulate.reply import CLIENT, HELO, RECIPIENT, SENDER
 from mailldap.simulate.restriction_lists import (
     AUTHENTICATED,
     KNOWN,
+    LOGIN_CHECKS,
     UNAUTHENTICATED,
     RestrictionLists,
 )
@@ -99,6 +100,9 @@ class Restrictions:
                 continue
             status = self._one(word, rest, subject)
             self.decision.after_restriction()
+            if status is Status.OK:
+                missed = (name for name in map(lower_ascii, rest) if name in LOGIN_CHECKS)
+                self.session.not_reached += [(word, name) for name in missed]
             if status is not Status.DUNNO or self.decision.settled:
                 break
         self.decision.leave(depth)

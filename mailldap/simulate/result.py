@@ -82,7 +82,9 @@ class SenderVerdict:
     ``allowed`` is None where that could not be asked. ``reply`` is the whole line that smtpd
     sends instead of accepting. ``owners`` and ``table_key``: what smtpd_sender_login_maps says
     of the sender, and under which key. ``passed_over`` lists restrictions that could not be
-    judged, ``assumed`` what was taken for granted in a reply or for a table key.
+    judged, ``assumed`` what was taken for granted in a reply or for a table key. Of a sender that
+    the login may use but does not own, ``not_reached`` has what permitted it and the login check
+    that came after that in the same list.
     """
 
     login: str
@@ -93,6 +95,7 @@ class SenderVerdict:
     table_key: str | None = None
     passed_over: tuple[PassedOver, ...] = ()
     assumed: tuple[str, ...] = ()
+    not_reached: tuple[tuple[str, str], ...] = ()
     trace: tuple[Probe, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -6,6 +6,8 @@ postconf(5), smtpd_sender_login_maps; SASL_README.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mailldap.postfix.rfc822 import unquote
 from mailldap.postfix.words import SPACE, fold, lower_ascii, split_list
 from mailldap.simulate.conversation import SOME_HELO, SOME_RECIPIENT, Conversation
@@ -22,6 +24,8 @@ from mailldap.simulate.smtpd import AddressChecks
 _NULL = ("", "<>")
 #: What a table that failed gives; other temporary replies are a policy.
 _COULD_NOT_ASK = 451
+#: How addresses are refused that may need it.
+_WITHOUT_SMTPUTF8 = frozenset({".1.3", ".1.7", ".6.7"})
 
 
 class Senders:
@@ -64,13 +68,15 @@ class Senders:
         recipient: str | None = None,
         helo: str | None = None,
         encrypted: bool | None = None,
+        *,
+        smtputf8: bool = False,
     ) -> SenderVerdict:
         """Return smtpd's verdict about *login* (``""``: not logged in) sending as *address*.
 
         *address* is the argument of MAIL FROM, ``""`` or ``<>`` for the null sender; *client* an
         IP address or ``NAME[ADDRESS]``, by default one outside mynetworks; *recipient* the
         argument of RCPT TO, by default some recipient that we take; *helo* the name in HELO;
-        *encrypted* whether the client uses TLS. Raises UsageError for a client that is none,
+        *encrypted* whether the client uses TLS, *smtputf8* whether it asks for SMTPUTF8. Raises UsageError for a client that is none,
         ConfigError where smtpd does not start.
         """
         peer = identify(client, self._main, self._opened.context.read_file)
@@ -84,7 +90,9 @@ class Senders:
         line, hung_up = None, False
         reply: Reply | None = None
         try:
-            reply = conversation.run(sender, recipient, encrypted=encrypted)
+            reply = conversation.run(
+                sender, recipient, encrypted=encrypted, smtputf8=smtputf8
+            )
         except HungUp as action:
             self._opened.warn(f"smtpd hangs up without a reply: {action}")
             hung_up = True
@@ -96,10 +104,17 @@ class Senders:
                 session.assume(f"the name in HELO is {SOME_HELO}")
             if recipient is None and f"<{SOME_RECIPIENT}>" in line:
                 session.assume(f"the recipient is called {SOME_RECIPIENT}")
+            ascii_only = f"{sender}{recipient or ''}".isascii()
+            if not (smtputf8 or ascii_only) and reply.dsn[1:] in _WITHOUT_SMTPUTF8:
+                session.assume("the client does not ask for SMTPUTF8")
         owners = self.owners(address)
         allowed: bool | None = reply is None and not hung_up
         if reply is not None and reply.code == _COULD_NOT_ASK:
             allowed = None
+        if session.login is None:
+            strange = owners.table_key is not None
+        else:
+            strange = bool(session.sender) and not self._among(session.login, owners.owners)
         return SenderVerdict(
             login=login,
             sender=address,
@@ -109,6 +124,7 @@ class Senders:
             table_key=owners.table_key,
             passed_over=tuple(session.passed_over),
             assumed=tuple(session.assumed),
+            not_reached=tuple(session.not_reached) if allowed and strange else (),
         )
 
     def owners(self, address: str) -> SenderOwners:
@@ -132,9 +148,11 @@ class Senders:
         except Refused:
             return False
         hit = self._hit(sender)
+        return hit is not None and self._among(owner, split_list(hit.value))
+
+    def _among(self, login: str, owners: Iterable[str]) -> bool:
         utf8 = self._opened.utf8
-        owners = split_list(hit.value) if hit else []
-        return fold(owner, utf8=utf8) in {fold(one, utf8=utf8) for one in owners}
+        return fold(login, utf8=utf8) in {fold(owner, utf8=utf8) for owner in owners}
 
     def _hit(self, sender: str) -> Hit | None:
         """Return what smtpd_sender_login_maps say of an address in internal form."""

@@ -311,10 +311,14 @@ class Simulator:
         recipient: str | None = None,
         helo: str | None = None,
         encrypted: bool | None = None,
+        *,
+        smtputf8: bool = False,
     ) -> SenderVerdict:
         """Return smtpd's verdict about *login* sending as *address*; see Senders.check."""
         self._begin()
-        verdict = self._senders.check(login, address, client, recipient, helo, encrypted)
+        verdict = self._senders.check(
+            login, address, client, recipient, helo, encrypted, smtputf8=smtputf8
+        )
         return replace(verdict, trace=tuple(self._probes), warnings=tuple(self._warnings))
 
     def sender_owners(self, address: str) -> SenderOwners:
