@@ -127,6 +127,7 @@ class Conversation:
             session.sender = address
             self._sender(address)
         self._rewriting()
+        self._checks.require_smtputf8(address, smtputf8=self._smtputf8)
         session.sender = address
         self.said = replace(self.said, sender=address)
         return address

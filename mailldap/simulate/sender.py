@@ -76,8 +76,8 @@ class Senders:
         *address* is the argument of MAIL FROM, ``""`` or ``<>`` for the null sender; *client* an
         IP address or ``NAME[ADDRESS]``, by default one outside mynetworks; *recipient* the
         argument of RCPT TO, by default some recipient that we take; *helo* the name in HELO;
-        *encrypted* whether the client uses TLS, *smtputf8* whether it asks for SMTPUTF8. Raises UsageError for a client that is none,
-        ConfigError where smtpd does not start.
+        *encrypted* whether the client uses TLS, *smtputf8* whether it asks for SMTPUTF8.
+        Raises UsageError for a client that is none, ConfigError where smtpd does not start.
         """
         peer = identify(client, self._main, self._opened.context.read_file)
         session = Session(
@@ -90,9 +90,7 @@ class Senders:
         line, hung_up = None, False
         reply: Reply | None = None
         try:
-            reply = conversation.run(
-                sender, recipient, encrypted=encrypted, smtputf8=smtputf8
-            )
+            reply = conversation.run(sender, recipient, encrypted=encrypted, smtputf8=smtputf8)
         except HungUp as action:
             self._opened.warn(f"smtpd hangs up without a reply: {action}")
             hung_up = True

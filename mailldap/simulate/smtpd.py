@@ -82,12 +82,19 @@ class AddressChecks:
         complaint = option_complaint(verb, read.options)
         if complaint is not None:
             raise Refused(self.wording.protocol(complaint))
-        if not smtputf8 and not read.address.isascii() and self.main.get_bool("strict_smtputf8"):
-            raise Refused(
-                self.wording.protocol("553 5.6.7 Must declare SMTPUTF8 to send unicode address")
-            )
+        if verb == "RCPT":
+            self.require_smtputf8(read.address, smtputf8=smtputf8)
         probe = self._probe_sender(read.address)
         return read if probe is None else replace(read, address=probe, probe=True)
+
+    def require_smtputf8(self, address: str, *, smtputf8: bool) -> None:
+        """Raise Refused where strict_smtputf8 wants the client to have asked for SMTPUTF8.
+
+        smtpd looks at a sender so after its restrictions, at a recipient before them.
+        """
+        if not smtputf8 and not address.isascii() and self.main.get_bool("strict_smtputf8"):
+            reply = "553 5.6.7 Must declare SMTPUTF8 to send unicode address"
+            raise Refused(self.wording.protocol(reply))
 
     def _probe_sender(self, address: str) -> str | None:
         """Return the sender of address probes if *address* is that one, without time stamp."""

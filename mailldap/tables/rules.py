@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mailldap.errors import TableUnavailable
+from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import LogicalLine, decode, logical_lines
 from mailldap.postfix.words import next_word, unbrace
 from mailldap.tables.base import Answer, Found, NotFound, TableContext
@@ -79,13 +79,19 @@ class RuleTable(BaseTable):
 def rule_lines(kind: str, path: str, context: TableContext) -> list[LogicalLine]:
     """Return the logical lines of a rule file, or of ``{{rule}, {rule}}`` in place of a path.
 
-    Raises TableUnavailable where the file cannot be read or the braces are wrong.
+    A directory can be opened: regexp and pcre take what cannot be read of it for the end of the
+    file. Raises TableUnavailable where the file cannot be opened or the braces are wrong,
+    ConfigError for the directory of a cidr table.
     """
     if path.startswith("{"):
         text = _inline_rules(kind, path)
     else:
         try:
             text = decode(context.read_file(path))
+        except IsADirectoryError as error:
+            if kind == "cidr":
+                raise ConfigError(f"cidr map {path}: read error: {error.strerror}") from error
+            text = ""
         except OSError as error:
             raise TableUnavailable(f"open {path}: {error.strerror}") from error
     return list(logical_lines(text, path, context.warn))

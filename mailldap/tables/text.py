@@ -5,6 +5,7 @@ Source: postmap(1), "TABLE FILE FORMAT"; Postfix's postmap.c and dict_thash.c; a
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -111,9 +112,14 @@ def read_entries(text: str, path: str, context: TableContext) -> dict[str, str]:
 
 
 def open_texthash(path: str, context: TableContext) -> TextTable:
-    """Return the table of a text file. Raises TableUnavailable where it cannot be read."""
+    """Return the table of a text file.
+
+    Raises TableUnavailable where it cannot be opened, ConfigError for a directory, which can.
+    """
     try:
         text = decode(context.read_file(path))
+    except IsADirectoryError as error:
+        raise ConfigError(f"read {path}: {error.strerror}") from error
     except OSError as error:
         raise TableUnavailable(f"open database {path}: {error.strerror}") from error
     return TextTable("texthash", path, context, read_entries(text, path, context))
@@ -132,8 +138,10 @@ def open_database(kind: str, path: str, context: TableContext) -> TextTable:
     try:
         text = decode(context.read_file(path))
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not os.path.lexists(path + suffix):
-            raise TableUnavailable(f"open database {path}{suffix}: {error.strerror}") from error
+        nothing = isinstance(error, FileNotFoundError | IsADirectoryError)
+        if nothing and not os.path.lexists(path + suffix):
+            missing = os.strerror(errno.ENOENT)
+            raise TableUnavailable(f"open database {path}{suffix}: {missing}") from error
         raise ConfigError(
             f"open database {path}{suffix}: only its text can be read here, "
             f"and that gives: {error.strerror}",

@@ -87,6 +87,44 @@ def test_everything_told_leaves_nothing_to_say(check) -> None:
     )
 
 
+def test_what_permits_before_the_login_is_checked_is_told(check) -> None:
+    early = "permit_mynetworks, reject_sender_login_mismatch"
+    text = MAIN.replace("reject_sender_login_mismatch", early)
+    Path("etc/main.cf").write_text(f"{text}mynetworks = 127.0.0.0/8\n")
+    words = "permit_mynetworks permits before reject_sender_login_mismatch is reached"
+    inside = ["--client", "127.0.0.1", "--tls"]
+    for login in ("bob", ""):
+        status, form, err = check(*inside, login=login)
+        assert (status, form["allowed"]) == (0, True)
+        assert words in err
+    for talk in ({}, {"sender": "", "login": "bob"}, {"sender": "u@x.example", "login": ""}):
+        assert words not in check(*inside, **talk)[2]
+    assert words not in check("--tls", login="bob")[2]
+
+
+def test_an_empty_table_is_told(check, cli) -> None:
+    text = MAIN.replace("inline:{ann@example.com=ann}", "")
+    Path("etc/main.cf").write_text(text)
+    words = (
+        "smtpd_sender_login_maps is empty in etc/main.cf: whoever has logged in owns no address\n"
+    )
+    status, form, err = check("--tls")
+    assert (status, form["allowed"]) == (1, False)
+    assert words in err
+    assert words in cli("sender", "owners", "-c", "etc", "ann@example.com").err
+    assert words in cli("sender", "list", "-c", "etc", "ann").err
+
+
+def test_smtputf8_is_told(check) -> None:
+    talk = {"login": "", "sender": "x@bücher.example"}
+    status, form, err = check("--tls", **talk)
+    assert (status, form["reply"]) == (1, "501 5.1.7 Bad sender address syntax")
+    assert "taken for granted: the client does not ask for SMTPUTF8\n" in err
+    status, _, err = check("--tls", "--smtputf8", **talk)
+    assert status == 0
+    assert "SMTPUTF8" not in err
+
+
 def test_a_guessed_name_is_told(check) -> None:
     _, _, err = check("--client", "192.0.2.1")
     assert "taken for granted: the client has no host name" in err

@@ -158,6 +158,7 @@ def _ours(simulator: Simulator, question: dict[str, Any]) -> Any:
         f"{'unknown' if name == '[UNAVAILABLE]' else name}[{client}]",
         question["to"],
         question.get("helo", "client.example"),
+        smtputf8=question.get("smtputf8", False),
     )
 
 

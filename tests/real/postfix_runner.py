@@ -18,7 +18,7 @@ Questions and their answers:
     {"do": "rewrite", "rule": "local" | "remote", "address": external form} -> external form
     {"do": "sender", "login": … | null, "client": ip, "from": …, "to": …, "helo": …,
      "name": … (the client's host name; [UNAVAILABLE] is none),
-     "password": … (then AUTH is used, else XCLIENT LOGIN)}
+     "password": … (then AUTH is used, else XCLIENT LOGIN), "smtputf8": whether it is asked for}
         -> the first reply that is no success, lines joined with newlines, or null
 
 The client's address is told by the haproxy protocol, so that smtpd has it from the beginning;
@@ -253,7 +253,8 @@ class Config:
         if login is not None and "password" in question:
             token = base64.b64encode(encode(f"\0{login}\0{question['password']}")).decode()
             steps.append(f"AUTH PLAIN {token}")
-        return [*steps, f"MAIL FROM:<{question['from']}>", f"RCPT TO:<{question['to']}>"]
+        mail = f"MAIL FROM:<{question['from']}>{' SMTPUTF8' if question.get('smtputf8') else ''}"
+        return [*steps, mail, f"RCPT TO:<{question['to']}>"]
 
     def stop(self):
         if self.smtp:

@@ -109,6 +109,29 @@ def test_a_database_without_text(context, tmp_path):
     assert not isinstance(caught.value, TableUnavailable)
 
 
+def test_a_directory_in_place_of_a_file(context, tmp_path):
+    """It can be opened; reading it ends the program, but for pattern tables."""
+    for kind, words in (
+        ("texthash", f"read {tmp_path}: Is a directory"),
+        ("cidr", f"cidr map {tmp_path}: read error: Is a directory"),
+    ):
+        with pytest.raises(ConfigError, match=f"^{words}$") as caught:
+            open_table(f"{kind}:{tmp_path}", context)
+        assert not isinstance(caught.value, TableUnavailable)
+    for kind in ("regexp", "pcre"):
+        assert open_table(f"{kind}:{tmp_path}", context).get("a") == NotFound()
+    with pytest.raises(TableUnavailable, match=f"^open database {tmp_path}.db: No such file"):
+        open_table(f"hash:{tmp_path}", context)
+
+
+def test_a_bare_path_is_a_table_to_postmap_only(context, tmp_path):
+    path = tmp_path / "map"
+    path.write_text("a b\n")
+    assert lookup([str(path)], "a", context) == Found("b")
+    with pytest.raises(ConfigError, match='expecting "type:name" form instead of "/'):
+        open_table(str(path), context)
+
+
 def test_a_database_that_is_missing_or_older_is_a_warning(context, heard, tmp_path):
     path = tmp_path / "map"
     path.write_text("a b\n")
