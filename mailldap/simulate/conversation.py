@@ -92,7 +92,7 @@ class Conversation:
             session.login = login
             session.helo = kept_helo(session.helo, utf8=self._opened.utf8)
         session.encrypted = security.encrypted(encrypted, logged_in=session.login is not None)
-        self.said = replace(self.said, helo=session.helo)
+        self.said = replace(self.said, helo=SOME_HELO if session.helo is None else session.helo)
         # Who logs in hears of it then; others at MAIL, where illegible text is told first.
         legible = session.login is not None or is_utf8(sender) or not self._opened.utf8
         if security.enforced and session.encrypted is False and legible:

@@ -38,12 +38,15 @@ class Footers:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         self._main = opened.main
+        #: The names whose values stand in the last footer.
+        self.named: set[str] = set()
 
     def add(self, reply: Reply, said: Said) -> str:
         r"""Return a reply with its footer; lines are separated by ``\n``.
 
         A footer that cannot be expanded is left away, as Postfix does.
         """
+        self.named.clear()
         line = reply.line
         template = self._template(reply.original or line)
         if not template:
@@ -86,6 +89,7 @@ class Footers:
             if value is None:
                 self._opened.warn(f'unknown macro name "{name}" in expansion request')
                 return None
+            self.named.add(name)
             data = value.encode("utf-8", "surrogateescape")
             safe = bytes(byte if byte in allowed else ord("_") for byte in data)
             return safe.decode("utf-8", "surrogateescape")

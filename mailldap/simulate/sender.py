@@ -98,7 +98,8 @@ class Senders:
             line = self._footers.add(reply, conversation.said)
             if peer.guessed and peer.shown in line:
                 session.name_of_client()
-            if helo is None and f"<{SOME_HELO}>" in line:
+            in_footer = conversation.said.helo == SOME_HELO and "helo_name" in self._footers.named
+            if helo is None and (in_footer or f"<{SOME_HELO}>" in line):
                 session.assume(f"the name in HELO is {SOME_HELO}")
             if recipient is None and f"<{SOME_RECIPIENT}>" in line:
                 session.assume(f"the recipient is called {SOME_RECIPIENT}")

@@ -125,6 +125,17 @@ def test_smtputf8_is_told(check) -> None:
     assert "SMTPUTF8" not in err
 
 
+def test_a_name_in_helo_that_the_footer_wants_is_told(check) -> None:
+    with Path("etc/main.cf").open("a") as main:
+        main.write("smtpd_reject_footer = \\c ($helo_name)\n")
+    _, form, err = check("--tls", login="bob")
+    assert form["reply"].endswith("not owned by user bob (helo)")
+    assert "taken for granted: the name in HELO is helo\n" in err
+    _, form, err = check("--tls", "--helo", "pc.example", login="bob")
+    assert form["reply"].endswith("not owned by user bob (pc.example)")
+    assert "in HELO is" not in err
+
+
 def test_a_guessed_name_is_told(check) -> None:
     _, _, err = check("--client", "192.0.2.1")
     assert "taken for granted: the client has no host name" in err
