@@ -126,6 +126,7 @@ def _show(run: Run, made: Sequence[GeneratedFile], kind: str) -> None:
 def _write(run: Run, directory: Path, made: Sequence[GeneratedFile], *, force: bool) -> None:
     from mailldap.postfix.write import indexed_tables, plan_write, run_postmap
 
+    _recover(run, directory)
     plan = plan_write(directory, made)
     if run.options.dry_run:
         run.emit({"version": 1, "diff": plan.diff()}, lambda: _shown(plan.diff()))
@@ -141,6 +142,14 @@ def _write(run: Run, directory: Path, made: Sequence[GeneratedFile], *, force: b
         {"version": 1, "files": states},
         "".join(f"{state['state']}\t{visible(state['file'])}\n" for state in states),
     )
+
+
+def _recover(run: Run, directory: Path) -> None:
+    """Take back what a change that was cut off has done: nothing can be planned over it."""
+    from mailldap.postfix.changeset import recover
+
+    for path in () if run.options.dry_run else recover(directory):
+        warn(f"a change was cut off: {path} is again as it was before it")
 
 
 def _apply(run: Run, settings: Settings, directory: Path, deliver: str | None) -> None:
@@ -243,6 +252,7 @@ def fix(
     run = run_of(ctx)
     run.no_ldif()
     _exists(directory)
+    _recover(run, Path(directory))
     plan = plan_fixes(directory, deliver=deliver)
     diff = plan.diff()
     if run.options.output == "text":

@@ -3,8 +3,9 @@
 Each file is replaced by a rename, so that no reader ever sees half of one. For the set as a
 whole, what was there before is copied into a journal first: ``mailldap-backup/NNNN`` in the
 configuration directory, mode 0700. A change that fails midway is taken back at once; one that
-was cut off (power, kill -9) is taken back by the next change, and a finished one by
-:func:`roll_back`.
+was cut off (power, kill -9) is taken back before the next change, and a finished one by
+:func:`roll_back`. What is planned over the half of a change would be another half: :func:`recover`
+comes before planning.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailldap.errors import ConfigError
-from mailldap.postfix.durable import read_or_none, write_durably
-from mailldap.postfix.journal import Journal, Saved, unfinished
+from mailldap.postfix.durable import read_or_none, remove_beside, write_durably
+from mailldap.postfix.journal import Journal, Saved, remove_unbegun, unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,16 @@ def commit(directory: Path, changes: Sequence[FileChange], *, backup: bool = Tru
 
     Without *backup* the journal lives only until all is done. Raises ConfigError when a file is
     no longer what the change was planned against, or cannot be written; every file is then as it
-    was before.
+    was before. A change that was cut off is taken back (see recover), and what was planned over
+    its half is refused.
     """
     with _alone(directory):
-        _recover(directory)
+        if _recover(directory):
+            raise ConfigError(
+                "a change that was cut off has been taken back; nothing else was changed",
+                file=str(directory),
+                hint="run the command again",
+            )
         for change in changes:
             if _read(change.path) != change.before:
                 raise ConfigError(
@@ -76,13 +83,26 @@ def commit(directory: Path, changes: Sequence[FileChange], *, backup: bool = Tru
         return journal.folder
 
 
-def roll_back(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
-    """Take the newest finished change back; return the files, as they were before it.
+def recover(directory: Path) -> tuple[Path, ...]:
+    """Take back what changes that were cut off have done; return the files, as they were before.
 
-    Raises ConfigError where there is none, or where a file was changed since (unless *force*).
+    For those who plan a change: over a half, they would plan the other half. Raises ConfigError.
+    """
+    if interrupted(directory) is None:
+        return ()
+    with _alone(directory):
+        return _recover(directory)
+
+
+def roll_back(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Take the newest change back; return the files, as they were before it.
+
+    One that was cut off is the newest. Raises ConfigError where there is none, or where a file
+    was changed since (unless *force*).
     """
     with _alone(directory):
-        _recover(directory)
+        if recovered := _recover(directory):
+            return recovered
         journal = Journal.newest(directory)
         if journal is None:
             raise ConfigError(
@@ -143,10 +163,17 @@ def _read(path: Path) -> bytes | None:
         raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
 
 
-def _recover(directory: Path) -> None:
+def _recover(directory: Path) -> tuple[Path, ...]:
+    """Return the files of changes that were cut off, as they were before them."""
+    found: dict[Path, None] = {}
     for journal in unfinished(directory):
         journal.restore()
+        for saved in journal.files:
+            remove_beside(saved.path)
         journal.remove()
+        found |= dict.fromkeys(saved.path for saved in journal.files)
+    remove_unbegun(directory)
+    return tuple(found)
 
 
 @contextmanager

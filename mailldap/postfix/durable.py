@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def write_durably(
         beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_beside(path: Path) -> None:
+    """Remove what a write of *path* that was killed has left beside it. Raises OSError.
+
+    Nobody may be writing the file now.
+    """
+    left = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}")
+    for other in path.parent.iterdir():
+        if left.fullmatch(other.name):
+            other.unlink(missing_ok=True)
 
 
 def write_new(

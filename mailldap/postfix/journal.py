@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mailldap.errors import ConfigError
-from mailldap.postfix.durable import write_durably, write_new
+from mailldap.postfix.durable import read_or_none, write_durably, write_new
 
 FOLDER = "mailldap-backup"
 _LIST = "files.json"
@@ -147,16 +147,39 @@ def unfinished(directory: Path) -> list[Journal]:
     return [journal for journal in reversed(_all(directory)) if not journal.done]
 
 
+def remove_unbegun(directory: Path) -> None:
+    """Remove the copies of changes that were cut off before they had begun; for who is alone."""
+    for folder in _folders(directory):
+        if not (folder / _LIST).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _all(directory: Path) -> list[Journal]:
+    found = (Journal.read(folder) for folder in _folders(directory))
+    return [journal for journal in found if journal is not None]
+
+
+def _folders(directory: Path) -> list[Path]:
+    """Return the folders of all journals, the oldest first. Raises ConfigError."""
     place = directory / FOLDER
-    if not place.is_dir():
+    try:
+        return sorted(path for path in place.iterdir() if path.name.isdigit())
+    except FileNotFoundError:
         return []
-    folders = sorted(path for path in place.iterdir() if path.name.isdigit())
-    return [journal for folder in folders if (journal := Journal.read(folder)) is not None]
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=str(place)) from error
 
 
 def _put_back(saved: Saved) -> None:
     if saved.before is None:
         saved.path.unlink(missing_ok=True)
-    else:
+    elif not _is_as_it_was(saved):  # a full disk could not take it once more
         write_durably(saved.path, saved.before, saved.mode, saved.uid, saved.gid)
+
+
+def _is_as_it_was(saved: Saved) -> bool:
+    if read_or_none(saved.path) != saved.before:
+        return False
+    status = saved.path.stat()
+    was = (saved.mode, saved.uid, saved.gid)
+    return (status.st_mode & 0o7777, status.st_uid, status.st_gid) == was

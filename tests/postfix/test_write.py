@@ -1,5 +1,6 @@
 """Files reach the disk whole, with the right mode, or not at all."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mailldap.errors import ConfigError
-from mailldap.postfix import changeset, durable
-from mailldap.postfix.changeset import FileChange, commit, interrupted, roll_back
+from mailldap.postfix import changeset, durable, journal
+from mailldap.postfix.changeset import FileChange, commit, interrupted, recover, roll_back
 from mailldap.postfix.generate.files import GeneratedFile
 from mailldap.postfix.generate.seal import seal
 from mailldap.postfix.write import plan_write
@@ -224,21 +225,82 @@ changeset.commit(folder, [
 """
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_change_that_was_cut_off_is_taken_back_by_the_next(tmp_path, at):
-    for name in "abc":
-        (tmp_path / name).write_text("old\n")
+def cut_off(folder: Path, at: int) -> None:
     root = Path(changeset.__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", CUT_OFF, tmp_path, str(at)],
+        [sys.executable, "-c", CUT_OFF, folder, str(at)],
         env={"PYTHONPATH": str(root)},
         check=False,
     )
     assert done.returncode == 9
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_change_that_was_cut_off_is_taken_back_by_the_next(tmp_path, at):
+    for name in "abc":
+        (tmp_path / name).write_text("old\n")
+    cut_off(tmp_path, at)
     assert interrupted(tmp_path) == tmp_path / "mailldap-backup" / "0001"
-    commit(tmp_path, [])
+    # What was planned over the half is no plan.
+    with pytest.raises(ConfigError, match="taken back") as caught:
+        commit(tmp_path, [])
+    assert caught.value.hint == "run the command again"
     assert interrupted(tmp_path) is None
     assert [(tmp_path / n).read_text() for n in "abc"] == ["old\n"] * 3
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_plan_begins_after_what_was_cut_off(tmp_path, at):
+    for name in "abc":
+        (tmp_path / name).write_text("old\n")
+    cut_off(tmp_path, at)
+    assert recover(tmp_path) == tuple(tmp_path / n for n in "abc")
+    assert [(tmp_path / n).read_text() for n in "abc"] == ["old\n"] * 3
+    assert recover(tmp_path) == ()
+    assert recover(tmp_path / "nowhere") == ()
+
+
+def test_the_change_that_was_cut_off_is_the_newest(tmp_path):
+    for name in "abc":
+        (tmp_path / name).write_text("older\n")
+    commit(tmp_path, [FileChange(tmp_path / n, b"old\n", b"older\n") for n in "abc"])
+    cut_off(tmp_path, 1)
+    roll_back(tmp_path)
+    assert [(tmp_path / n).read_text() for n in "abc"] == ["old\n"] * 3
+    roll_back(tmp_path)
+    assert [(tmp_path / n).read_text() for n in "abc"] == ["older\n"] * 3
+
+
+def test_nothing_of_a_killed_write_is_left(tmp_path):
+    for name in "abc":
+        (tmp_path / name).write_text("old\n")
+    cut_off(tmp_path, 1)
+    (tmp_path / ".b.0123456789abcdef").write_text("a password")
+    (tmp_path / ".b.swp").write_text("an editor's")
+    unbegun = tmp_path / "mailldap-backup" / "0002"
+    unbegun.mkdir()
+    (unbegun / "0-a").write_text("a password")
+    recover(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".b.swp", "a", "b", "c", "mailldap-backup",
+    ]  # fmt: skip
+    assert not unbegun.exists()
+
+
+def test_what_is_as_it_was_is_not_written_again(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("old\n")
+
+    def full(path, *rest, **more):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(changeset, "write_durably", full)
+    real = journal.write_durably
+    monkeypatch.setattr(
+        journal, "write_durably", lambda path, *r: (full if path.name == "a" else real)(path, *r)
+    )
+    with pytest.raises(ConfigError, match="nothing was changed"):
+        commit(tmp_path, [FileChange(tmp_path / "a", b"new\n", b"old\n")])
+    assert tree(tmp_path) == {"a": (b"old\n", mode_of(tmp_path / "a"))}
 
 
 def test_one_folder_is_made_and_a_misspelt_path_is_not(tmp_path):
