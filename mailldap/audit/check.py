@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     tables.encryption,
     comments.comments_of_text_tables,
     files.open_secret,
+    files.written_secret,
     files.closed_secret,
     files.edited_by_hand,
     files.cut_off,

@@ -23,6 +23,8 @@ _TABLE = re.compile(
     r"(proxy:)?\b(?:(ldap|hash|texthash|lmdb|cdb|btree|dbm|regexp|pcre|cidr):(/[^\s,{}/][^\s,{}]*)"
     r"|ldap:([A-Za-z0-9_][^\s,:/{}]*))"
 )
+#: Parameters that say which tables may be used, and use none.
+_PERMISSIONS = {"proxy_read_maps", "proxy_write_maps"}
 #: Parameters that tell an LDAP table from other files of ``name = value`` lines.
 _LDAP_SIGNS = {"search_base", "query_filter", "result_attribute", "server_host"}
 
@@ -116,6 +118,11 @@ class Configuration:
         path = self.locate(name)
         return path.is_file() and os.access(path, os.X_OK)
 
+    def judged(self, name: str) -> bool:
+        """Return whether a file can be expected here: a copy does not bring the machine along."""
+        at_home = self.directory == self.root / USUAL_DIRECTORY.lstrip("/")
+        return at_home or Path(name).is_relative_to(self.directory)
+
     def read(self, path: Path) -> SourceFile | None:
         """Return a file, or None where there is none or we may not read it (see unread).
 
@@ -207,6 +214,8 @@ class Configuration:
         found = []
         if self.main:
             for setting in self.main.last.values():
+                if setting.name in _PERMISSIONS:
+                    continue
                 found += self._tables_in(setting.name, setting.value, self.main, setting.line)
         for service in self.services:
             for name, override in service.overrides.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding, Severity, in_order
 from mailldap.audit.legacy import LegacyTable
-from mailldap.audit.postfix_rules.domains import CLASSES, declared
+from mailldap.audit.postfix_rules.domains import CLASSES, declared, in_tables
 from mailldap.audit.postfix_rules.tables import load_table
 from mailldap.audit.relayed import relayed
 from mailldap.audit.server_schema import ServerSchema, read_server_schema
@@ -327,7 +327,7 @@ def undeclared_domains(asked: _Asked) -> Iterator[Finding]:
     """Find domains of addresses in the directory that Postfix does not accept mail for."""
     if not any(use.parameter == "virtual_alias_maps" for use in asked.conf.uses_of(asked.file)):
         return
-    if any("/" in word or ":" in word for name in CLASSES for word in asked.conf.words(name)):
+    if any(in_tables(asked.conf, name) for name in CLASSES):
         return  # a table may have them
     known = {domain for name in CLASSES for domain in declared(asked.conf, name)}
     domains: Counter[str] = Counter()

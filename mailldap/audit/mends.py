@@ -15,7 +15,7 @@ from mailldap.audit.postfix_rules import comments, syntax
 from mailldap.audit.postfix_rules.delivery import cyrus_delivers
 from mailldap.audit.postfix_rules.domains import undeclared_domain
 from mailldap.audit.postfix_rules.relay import misnamed_key, relayhost
-from mailldap.audit.postfix_rules.restrictions import lists_of
+from mailldap.audit.postfix_rules.restrictions import MISMATCH, lists_of
 from mailldap.audit.postfix_rules.tables import version
 from mailldap.audit.source import SourceFile
 from mailldap.postfix.generate.cyrus import find_deliver
@@ -98,9 +98,12 @@ def unknown_to_comments(conf: Configuration, _options: Options) -> Mend | None:
 
 
 def checks_before_permits(conf: Configuration, _options: Options) -> Mend | None:
-    """Move a sender check before the first permit_ of its list."""
+    """Move a sender check before the first permit_ of its list.
+
+    One behind ``$name`` stays where it is: what else that holds would move along.
+    """
     for rules in lists_of(conf):
-        if hidden := rules.hidden():
+        if (hidden := rules.hidden()) and hidden[1].name in MISMATCH:
             permit, check = ((item.start, item.end) for item in hidden)
             return Mend(rules.file, tuple(moved_before(rules.file, rules.source, permit, check)))
     return None

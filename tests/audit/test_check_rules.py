@@ -62,6 +62,7 @@ FAULTS = [
     ({"master.cf": MASTER + "broken unix - n\n"}, [("bad-line", "master.cf", 8, None)]),
     ({"master.cf": MASTER + "smtps inet N - n - - smtpd\n"}, [("bad-line", "master.cf", 8, None)]),
     # Names.
+    (main("smtp_tls_ca_file = /x"), [("unknown-parameter", "main.cf", 5, "smtp_tls_ca_file")]),
     (main("virtual_alias_map = hash:/x"),
      [("unknown-parameter", "main.cf", 5, "virtual_alias_map")]),
     (plus("special_result_filter = %s@%d"),
@@ -96,6 +97,12 @@ FAULTS = [
      [("alias-domain-missing", "main.cf", 3, "virtual_alias_domains")]),
     (main("relay_domains = example.com", without="virtual_alias_domains"),
      [("alias-domains-default", "main.cf", 3, "virtual_alias_domains")]),
+    # A mailbox domain, for all that the files tell.
+    (main("virtual_mailbox_domains = ldap:/etc/postfix/ldap-senders.cf",
+          without="virtual_alias_domains"),
+     [("alias-domains-default", "main.cf", 3, "virtual_alias_domains")]),
+    (main("relay_domains = /etc/postfix/domains", without="virtual_alias_domains"),
+     [("alias-domains-default", "main.cf", 3, "virtual_alias_domains")]),
     (main("mydestination = localhost, example.net", without="virtual_alias_domains"),
      [("alias-domains-default", "main.cf", 3, "virtual_alias_domains"),
       ("overridden", "main.cf", 4, "mydestination")]),
@@ -113,6 +120,18 @@ FAULTS = [
      {"master.cf": MASTER + "submission inet n - n - - smtpd\n"
       "  -o smtpd_sender_restrictions=permit_mynetworks,reject_sender_login_mismatch\n"},
      [("permit-before-mismatch", "master.cf", 9, "smtpd_sender_restrictions")]),
+    # As the stock master.cf names them.
+    (main(*SENDERS, "mua_sender_restrictions = permit_sasl_authenticated,",
+          "  reject_sender_login_mismatch") |
+     {"master.cf": MASTER + "submission inet n - n - - smtpd\n"
+      "  -o smtpd_sender_restrictions=$mua_sender_restrictions\n"},
+     [("permit-before-mismatch", "main.cf", 9, "mua_sender_restrictions")]),
+    (main(*SENDERS, "smtpd_restriction_classes = users",
+          "users = permit_mynetworks, reject_sender_login_mismatch"),
+     [("permit-before-mismatch", "main.cf", 9, "users")]),
+    (main(*SENDERS, "inside = permit_mynetworks", "checks = reject_sender_login_mismatch",
+          "smtpd_sender_restrictions = ${inside}, $checks"),
+     [("permit-before-mismatch", "main.cf", 10, "smtpd_sender_restrictions")]),
     (main(*SENDERS[:2], "smtpd_sender_restrictions = reject_sender_login_mismatch"),
      [("mismatch-without-table", "main.cf", 7, "smtpd_sender_restrictions")]),
     (main(SENDERS[2], "smtpd_sender_restrictions = reject_sender_login_mismatch"),
@@ -133,6 +152,20 @@ FAULTS = [
            "smtp_tls_security_level = secure",
            "\nsmtp_sasl_tls_security_options = noanonymous\nsmtp_tls_security_level = may"),
      [("password-in-clear", "main.cf", 10, "smtp_tls_security_level")]),
+    (relay("smtp_tls_security_level = secure", "smtp_tls_security_level = encrypt\n"
+           "smtp_tls_policy_maps = texthash:/etc/postfix/policy")
+     | {"policy": "smtp.gmail.com secure\n"},
+     [("password-unverified", "main.cf", 10, "smtp_tls_security_level")]),
+    (relay()
+     | main(*RELAY.replace("secure", "encrypt").replace(
+         "relayhost = [smtp.gmail.com]:587",
+         "sender_dependent_relayhost_maps = inline:{a@b.example=[smtp.gmail.com]}").splitlines()),
+     [("password-unverified", "main.cf", 10, "smtp_tls_security_level")]),
+    (main(*RELAY.replace("texthash:/etc/postfix/sasl_passwd", "static:user:password").splitlines()),
+     [("secret-readable", "main.cf", 7, "smtp_sasl_password_maps")]),
+    ({"master.cf": MASTER + "out unix - - n - - smtp\n"
+      "  -o smtp_sasl_password_maps=inline:{[h]=user:password}\n"},
+     [("secret-readable", "master.cf", 9, "smtp_sasl_password_maps")]),
     (relay("smtp_sasl_tls_security_options = noanonymous\n"),
      [("no-mechanism", "main.cf", 8, "smtp_sasl_tls_security_options")]),
     (relay("smtp_sasl_password_maps = texthash:/etc/postfix/sasl_passwd\n"),
@@ -152,9 +185,6 @@ FAULTS = [
      [("no-trust", "main.cf", 10, "smtp_tls_CAfile")]),
     # Delivery.
     ({"master.cf": MASTER + CYRUS}, [("deliver-missing", "master.cf", 9, "cyrus")]),
-    (main("virtual_transport = drop", "drop_destination_recipient_limit = 1") |
-     {"master.cf": MASTER + "drop unix - n n - - pipe\n  user=a argv=/no/such/program\n"},
-     [("program-missing", "master.cf", 9, "drop")]),
     (main("mailbox_transport = lmpt:unix:/run/x"),
      [("transport-missing", "main.cf", 5, "mailbox_transport")]),
     (main("virtual_transport = drop") |
@@ -276,6 +306,31 @@ INNOCENT = [
     relay("smtp_tls_security_level = secure",
           "smtp_tls_security_level = may\n"
           "smtp_tls_policy_maps = inline:{[smtp.gmail.com]:587=secure}"),
+    relay("smtp_tls_security_level = secure",
+          "smtp_tls_security_level = may\n"
+          "smtp_tls_policy_maps = texthash:/etc/postfix/policy")
+    | {"policy": "[smtp.gmail.com]:587 secure match=smtp.gmail.com\n"},
+    # Who knows what that says.
+    relay("smtp_tls_security_level = secure",
+          "smtp_tls_security_level = may\nsmtp_tls_policy_maps = mysql:/etc/postfix/policy.cf"),
+    main("relayhost = smtp.isp.example", "smtp_sasl_auth_enable = yes",
+         "smtp_sasl_password_maps = texthash:/etc/postfix/sasl_passwd",
+         "smtp_sasl_tls_security_options = noanonymous",
+         "smtp_tls_policy_maps = inline:{ { .isp.example = fingerprint match=AA } }")
+    | {"sasl_passwd": "smtp.isp.example user:password\n"},
+    # Switched on where it is needed.
+    main("smtp_sasl_password_maps = texthash:/etc/postfix/sasl_passwd")
+    | {"sasl_passwd": "h user:password\n",
+       "master.cf": MASTER + "out unix - - n - - smtp\n  -o smtp_sasl_auth_enable=yes\n"},
+    # What is allowed is not used.
+    main("proxy_read_maps = proxy:ldap:/nonexistent.cf proxy:ldap:/etc/postfix/ldap-aliases.cf")
+    | {ALIASES: SECRET_TABLE},
+    # Programs of another machine; and Dovecot's is not Cyrus's.
+    main("virtual_transport = drop", "drop_destination_recipient_limit = 1")
+    | {"master.cf": MASTER + "drop unix - n n - - pipe\n  user=a argv=/no/such/program\n"},
+    main("mailbox_transport = dovecot")
+    | {"master.cf": MASTER + "dovecot unix - n n - - pipe\n"
+       "  user=vmail argv=/usr/lib/dovecot/deliver -d ${user}\n"},
     main("mailbox_transport = lmtp:unix:/run/dovecot/lmtp")
     | {"master.cf": MASTER + "lmtp unix - - n - - lmtp\n"},
     {"master.cf": MASTER + "maildrop unix - n n - - pipe\n  user=a argv=/no/such/maildrop\n"},

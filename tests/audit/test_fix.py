@@ -159,6 +159,11 @@ MENDS = [
      "  -o { smtpd_sender_restrictions = permit_mynetworks, reject_sender_login_mismatch }\n",
      "x inet n - n - - smtpd\n"
      "  -o { smtpd_sender_restrictions = reject_sender_login_mismatch, permit_mynetworks }\n"),
+    ("main.cf",
+     "smtpd_sender_restrictions = $mua_sender_restrictions\n"
+     "mua_sender_restrictions = permit_mynetworks,\n  reject_sender_login_mismatch\n",
+     "smtpd_sender_restrictions = $mua_sender_restrictions\n"
+     "mua_sender_restrictions = reject_sender_login_mismatch, permit_mynetworks,\n"),
     # deliver(8).
     ("master.cf", "c unix - n n - - pipe user=c\n\t argv=/bad/deliver  -m ${extension}\n",
      f"c unix - n n - - pipe user=c\n\t argv={DELIVER}  -m ${{extension}}\n"),
@@ -170,6 +175,16 @@ def test_one_thing_changes_and_nothing_else(tmp_path, name, before, after):
     text = CLEAN[name] + LOGIN if name == "main.cf" else CLEAN[name]
     folder = write(tmp_path, {**CLEAN, "main.cf": MAIN + LOGIN, name: text + before})
     assert mend(folder, deliver=DELIVER) == {name: text + after}
+
+
+def test_a_check_behind_a_name_stays(tmp_path):
+    """What else the name holds would move along: that is the administrator's choice."""
+    rules = "smtpd_sender_restrictions = permit_mynetworks, $checks\n"
+    checks = "checks = reject_sender_login_mismatch, permit_sasl_authenticated\n"
+    folder = write(tmp_path, {**CLEAN, "main.cf": MAIN + LOGIN + rules + checks})
+    plan = plan_fixes(folder)
+    assert plan.diff() == ""
+    assert [finding.code for finding in plan.left] == ["permit-before-mismatch"]
 
 
 @pytest.mark.parametrize(

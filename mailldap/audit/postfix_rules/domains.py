@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding
+from mailldap.audit.postfix_rules.delivery import cyrus_delivers
 from mailldap.audit.source import SourceFile
 from mailldap.config.settings import domain_of
 from mailldap.errors import MailldapError
@@ -27,17 +28,25 @@ def declared(conf: Configuration, name: str) -> list[str]:
     return found
 
 
+def in_tables(conf: Configuration, name: str) -> bool:
+    """Return whether a class has domains in tables or files, which nobody has asked."""
+    return any("/" in word or ":" in word for word in conf.words(name))
+
+
 def undeclared_domain(conf: Configuration) -> str | None:
     """Return the domain whose mail the alias tables are for and that is in no class, or None.
 
     It is the one that the base of an LDAP alias table spells. A virtual_alias_domains that
     main.cf sets is the administrator's word for it, and so is another domain than this host's
-    own in one of the other classes: the base need not spell a mail domain.
+    own in one of the other classes: the base need not spell a mail domain. A table behind one of
+    them may have the domain.
     """
     if conf.main is None or conf.setting("virtual_alias_domains") is not None:
         return None
-    known = {domain for name in CLASSES if name != "virtual_alias_domains"
-             for domain in declared(conf, name)}  # fmt: skip
+    others = [name for name in CLASSES if name != "virtual_alias_domains"]
+    if any(in_tables(conf, name) for name in others):
+        return None
+    known = {domain for name in others for domain in declared(conf, name)}
     host, parent = conf.value("myhostname").lower(), conf.value("mydomain").lower()
     own = {host, "localhost", "localhost.localdomain", f"localhost.{parent}"}
     if known - own:
@@ -136,9 +145,7 @@ def local_recipients_of_this_machine(conf: Configuration) -> Iterator[Finding]:
     if not transport or conf.main is None or conf.setting("local_recipient_maps") is not None:
         return
     name = transport.partition(":")[0]
-    delivers = any(
-        service.name == name and "/deliver" in service.source.text for service in conf.services
-    )
+    delivers = name in {program.service.name for program in cyrus_delivers(conf)}
     if delivers or "cyrus" in transport:
         yield Finding(
             "local-recipients-default",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import grp
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from mailldap.audit.configuration import USUAL_DIRECTORY, Configuration, TableUse
 from mailldap.audit.finding import Finding, Severity
@@ -18,6 +18,8 @@ from mailldap.tables.proxy import approved
 
 #: The suffix of the database that postmap(1) makes, by map type.
 DATABASES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+#: Tables whose content stands in the parameter itself.
+_WRITTEN = re.compile(r"(?:^|[\s,{])(?:proxy:)?(?:static|inline):")
 _CERTIFICATES = (
     "smtp_tls_CAfile", "smtpd_tls_cert_file", "smtpd_tls_key_file", "smtpd_tls_CAfile",
     "smtp_tls_cert_file", "smtp_tls_key_file", "lmtp_tls_CAfile",
@@ -66,6 +68,29 @@ def open_secret(conf: Configuration) -> Iterator[Finding]:
                 name,
                 f"holds a password and everybody may read it (mode {mode:04o})",
                 f"chmod {wanted_mode(conf, file):o} {file.name}",
+            )
+
+
+def written_secret(conf: Configuration) -> Iterator[Finding]:
+    """Find the relay's password as part of main.cf or master.cf, ``static:user:password``."""
+    name = "smtp_sasl_password_maps"
+    places = [(conf.main, setting.line, setting.value)] if (setting := conf.setting(name)) else []
+    places += [
+        (service.file, override.line, override.value)
+        for service in conf.services
+        if (override := service.overrides.get(name))
+    ]
+    for file, line, value in places:
+        if file and _WRITTEN.search(conf.expand(value)):
+            yield Finding(
+                "secret-readable",
+                "error",
+                file.name,
+                line,
+                name,
+                f"holds a password in {file.path.name}, which everybody on the machine may read",
+                f"put it into {USUAL_DIRECTORY}/sasl_passwd, mode 0600, under the key that"
+                " relayhost spells (mailldap postfix generate relay)",
             )
 
 
@@ -118,7 +143,7 @@ def missing_table(conf: Configuration) -> Iterator[Finding]:
             continue
         database = DATABASES.get(use.kind)
         source = conf.exists(use.path)
-        if not _judged(conf, use.path):
+        if not conf.judged(use.path):
             made = database is not None and conf.exists(use.path + database)
             if not (source or made) and (database is None or _ours(use.path)):
                 yield _about(
@@ -165,7 +190,7 @@ def missing_certificate(conf: Configuration) -> Iterator[Finding]:
         if (setting := table.last.get(name))
     ]
     for file, line, name, path in places:
-        if not path.startswith("/") or "#" in path or not _judged(conf, path):
+        if not path.startswith("/") or "#" in path or not conf.judged(path):
             continue
         if not conf.exists(path):
             yield Finding(
@@ -250,12 +275,6 @@ def _maker(conf: Configuration, use: TableUse) -> str:
         return "newaliases"
     aliases = {own.reference for own in conf.tables_of("alias_maps")}
     return f"{'postalias' if use.reference in aliases else 'postmap'} {use.reference}"
-
-
-def _judged(conf: Configuration, path: str) -> bool:
-    """Return whether a file can be expected here: a copy does not bring the machine with it."""
-    at_home = conf.directory == conf.root / USUAL_DIRECTORY.lstrip("/")
-    return at_home or Path(path).is_relative_to(conf.directory)
 
 
 def _read(conf: Configuration, name: str) -> SourceFile | None:

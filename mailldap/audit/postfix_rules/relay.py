@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding
+from mailldap.audit.postfix_rules.tables import ask_nobody
 from mailldap.audit.services import Word, words_of
 from mailldap.audit.source import SourceFile
+from mailldap.errors import MailldapError
 from mailldap.postfix.lines import LogicalLine
 from mailldap.postfix.words import split_key
+from mailldap.simulate.configured import table_context
+from mailldap.tables.base import Failed, Found
+from mailldap.tables.open import open_maps
 
 #: postconf(5), smtp_tls_security_level.
 LEVELS = frozenset(
@@ -44,14 +52,43 @@ def level(conf: Configuration) -> str:
     return "may" if conf.truth("smtp_use_tls") else ""
 
 
-def level_to_relay(conf: Configuration) -> str:
-    """Return the level that an inline policy names for the relayhost, else the general one."""
-    for match in re.finditer(r"inline:\{(.*?)\}", conf.value("smtp_tls_policy_maps"), re.DOTALL):
-        for word in re.split(r"[,\s{}]+", match[1]):
-            key, _, value = word.partition("=")
-            if key == relayhost(conf):
-                return value.lower()
-    return level(conf)
+def level_to_relay(conf: Configuration) -> str | None:
+    """Return the level that smtp_tls_policy_maps has for the relayhost, else the general one.
+
+    None: a table that cannot be asked from here may have one (postconf(5), smtp_tls_policy_maps).
+    """
+    specs = conf.value("smtp_tls_policy_maps")
+    if not specs:
+        return level(conf)
+    destination = relayhost(conf)
+    keys = [destination]
+    if re.fullmatch(r"[\w.-]+", destination):  # only names have parents
+        keys += [destination[place:] for place in _dots(destination)]
+    context = replace(
+        table_context(conf.cf, ask_nobody, warn=lambda _text: None),
+        read_file=lambda path: _content(conf, path),
+    )
+    try:
+        with closing(open_maps(specs, context)) as maps:
+            for answer in map(maps.find, filter(None, keys)):
+                if isinstance(answer, Failed):
+                    return None
+                if isinstance(answer, Found):
+                    return answer.value.split()[0].lower()
+    except MailldapError:
+        return None
+    return level(conf) if destination else None
+
+
+def _dots(name: str) -> list[int]:
+    return [place for place, character in enumerate(name) if character == "." and place]
+
+
+def _content(conf: Configuration, path: str) -> bytes:
+    file = conf.read(conf.locate(path))
+    if file is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return file.content
 
 
 def bad_level(conf: Configuration) -> Iterator[Finding]:
@@ -79,10 +116,15 @@ def bad_level(conf: Configuration) -> Iterator[Finding]:
 
 def password_exposed(conf: Configuration) -> Iterator[Finding]:
     """Find levels that give the relay's password to anybody who answers in its place."""
-    if conf.main is None or not conf.truth("smtp_sasl_auth_enable") or not relayhost(conf):
+    if conf.main is None or not conf.truth("smtp_sasl_auth_enable"):
+        return
+    if not relayhost(conf) and not conf.value("sender_dependent_relayhost_maps"):
+        return
+    chosen = level_to_relay(conf)
+    if chosen is None:
         return
     # A comment behind the level kills smtp; what the level itself would do is said beside it.
-    chosen = level_to_relay(conf).partition("#")[0].strip()
+    chosen = chosen.partition("#")[0].strip()
     if chosen in _AUTHENTICATED:
         return
     line = conf.line("smtp_tls_security_level", "smtp_use_tls", "smtp_sasl_auth_enable")
@@ -140,7 +182,15 @@ def no_password_table(conf: Configuration) -> Iterator[Finding]:
             " stays in the queue",
             "set smtp_sasl_password_maps (mailldap postfix generate relay)",
         )
-    elif table and conf.value("smtp_sasl_auth_enable").lower() == "no":
+    elif (
+        table
+        and conf.value("smtp_sasl_auth_enable").lower() == "no"
+        and not any(
+            (override := service.overrides.get("smtp_sasl_auth_enable"))
+            and override.value.lower() == "yes"
+            for service in conf.services
+        )
+    ):
         yield Finding(
             "authentication-off",
             "warning",

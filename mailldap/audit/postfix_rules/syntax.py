@@ -132,6 +132,11 @@ def unknown_in_master(conf: Configuration) -> Iterator[Finding]:
                 yield _unknown(service.file, name, override.line, known_names())
 
 
+def _plain(name: str) -> str:
+    """Return a name without what people get wrong first: case and underscores."""
+    return name.lower().replace("_", "")
+
+
 def _unknown(file: SourceFile, name: str, line: int, names: frozenset[str]) -> Finding:
     if name == "special_result_filter" or name.endswith("_special_result_filter"):
         return Finding(
@@ -144,7 +149,8 @@ def _unknown(file: SourceFile, name: str, line: int, names: frozenset[str]) -> F
             " results, and plain values need none",
             "remove the line",
         )
-    near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.8)
+    near = [other for other in sorted(names) if _plain(other) == _plain(name)]
+    near = near or difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.8)
     if near:
         return Finding(
             "unknown-parameter",

@@ -62,7 +62,7 @@ def load_table(file: SourceFile, warn: Callable[[str], None] = lambda _text: Non
         return values[name].line if name in values else None
 
     context = TableContext(
-        _nobody,
+        ask_nobody,
         lambda name: values[name].value if name in values else None,
         warn=warn,
         read_file=lambda _path: file.content,
@@ -326,7 +326,8 @@ def _shown(message: str, file: SourceFile) -> str:
     return text.replace(secret, "…") if secret and len(secret) > 3 else text
 
 
-def _nobody(parameters: SessionParameters) -> Session:
+def ask_nobody(parameters: SessionParameters) -> Session:
+    """Refuse to open a conversation: an opener for tables. Raises CouldNotAsk."""
     raise CouldNotAsk(f"a check of files does not ask {' '.join(parameters.hosts)}")
 
 
