@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,6 +52,14 @@ class TableUse:
         return not self.path.startswith("/")
 
 
+def _may_be(path: Path) -> bool:
+    """Return whether a file is there; in a folder where one may not look it may be."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+
+
 @dataclass
 class Configuration:
     """The files of one configuration directory, and those that they name.
@@ -66,7 +75,7 @@ class Configuration:
     host: Host | None = None
     #: The directory as the caller wrote it, for messages.
     shown: Path | None = None
-    #: Files that whoever checks may not read: passwords, mostly.
+    #: Files that could not be read, and why: they are others' passwords, mostly.
     unread: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
@@ -103,20 +112,23 @@ class Configuration:
         """
         if name.startswith(f"{USUAL_DIRECTORY}/"):
             beside = self.directory / name.removeprefix(f"{USUAL_DIRECTORY}/")
-            if beside.exists() or beside in self.overlay:
+            if _may_be(beside) or beside in self.overlay:
                 return beside
         if Path(name).is_relative_to(self.directory):
             return Path(name)
         return self.root / name.lstrip("/")
 
     def exists(self, name: str) -> bool:
-        """Return whether the file that Postfix calls *name* is there."""
-        return self.locate(name).exists()
+        """Return whether the file that Postfix calls *name* is there, or may be."""
+        return _may_be(self.locate(name))
 
     def executable(self, name: str) -> bool:
-        """Return whether *name* is a program here."""
+        """Return whether *name* is a program here, or may be."""
         path = self.locate(name)
-        return path.is_file() and os.access(path, os.X_OK)
+        try:
+            return path.is_file() and os.access(path, os.X_OK)
+        except PermissionError:
+            return True
 
     def judged(self, name: str) -> bool:
         """Return whether a file can be expected here: a copy does not bring the machine along."""
@@ -124,18 +136,21 @@ class Configuration:
         return at_home or Path(name).is_relative_to(self.directory)
 
     def read(self, path: Path) -> SourceFile | None:
-        """Return a file, or None where there is none or we may not read it (see unread).
+        """Return a file, or None where there is none or it cannot be read (see unread).
 
-        Raises ConfigError where it cannot be read for another reason, and for main.cf and
-        master.cf, without which nothing can be said.
+        Raises ConfigError for main.cf and master.cf that cannot, without which nothing can be
+        said.
         """
         try:
             status = path.stat()
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+                # A FIFO would be waited for without end; /dev/null holds nothing to check.
+                return None
             content = path.read_bytes() if path not in self.overlay else self.overlay[path]
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if isinstance(error, PermissionError) and path.name not in {"main.cf", "master.cf"}:
+            if path.name not in {"main.cf", "master.cf"}:
                 self.unread[path] = error.strerror or ""
                 return None
             raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error

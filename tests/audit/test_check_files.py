@@ -1,5 +1,6 @@
 """Findings about files as files: secrets, what is missing, what was edited; and whole sets."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -245,6 +246,41 @@ def test_a_change_that_was_cut_off(tmp_path, monkeypatch):
     monkeypatch.setattr(changeset.Journal, "finish", lambda self: None)
     changeset.commit(folder, [FileChange(folder / "main.cf", b"x = y\n", MAIN.encode())])
     assert "change-cut-off" in codes(folder)
+
+
+def test_what_is_no_file_ends_no_check(tmp_path):
+    tables = "relocated_maps = texthash:/etc/postfix/folder, ldap:/etc/postfix/folder\n"
+    devices = "transport_maps = texthash:/dev/null\nheader_checks = regexp:/etc/postfix/pipe.cf\n"
+    folder = write(tmp_path, {**CLEAN, "main.cf": MAIN + tables + devices})
+    (folder / "folder").mkdir()
+    (folder / "loop.cf").symlink_to("loop.cf")
+    os.mkfifo(folder / "pipe.cf")
+    assert {(f.code, Path(f.file).name, f.fix) for f in check(folder)} == {
+        ("not-checked", "folder", "make it a file"),
+        ("not-checked", "loop.cf", "make it a file"),
+    }
+
+
+def test_a_folder_that_one_may_not_look_into_ends_no_check(tmp_path, monkeypatch):
+    main = MAIN + RELAY.replace("postfix/sasl_passwd", "postfix/sasl/passwd")
+    main += "smtpd_tls_cert_file = /etc/postfix/sasl/cert.pem\n"
+    main += "relocated_maps = ldap:/etc/postfix/sasl/ldap.cf, hash:/etc/postfix/sasl/x\n"
+    drop = f"drop unix - n n - - pipe\n  user=a argv={tmp_path}/etc/postfix/sasl/deliver\n"
+    folder, where = home(tmp_path, {**CLEAN, "main.cf": main, "master.cf": MASTER + drop})
+    (folder / "sasl").mkdir()
+    real = Path.stat
+
+    def closed(path, **more):
+        if path.parent.name == "sasl":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, **more)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert {(f.code, Path(f.file).name, f.fix) for f in check(folder, **where)} == {
+        ("not-checked", "ldap.cf", "check as root"),
+        ("not-checked", "passwd", "check as root"),
+        ("file-missing", "main.cf", "correct the path"),  # the CA bundle, which this root lacks
+    }
 
 
 def test_what_may_not_be_read_is_told(tmp_path, monkeypatch):

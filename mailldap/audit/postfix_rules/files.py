@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import grp
+import os
 import re
 from collections.abc import Iterator
 
@@ -207,10 +209,10 @@ def missing_certificate(conf: Configuration) -> Iterator[Finding]:
 def edited_by_hand(conf: Configuration) -> Iterator[Finding]:
     """Find generated files that were changed afterwards; the next run would not overwrite them."""
     for path in sorted(conf.directory.iterdir()) if conf.directory.is_dir() else ():
-        if not path.is_file() or path.name.startswith("."):
-            continue
         content = conf.overlay.get(path)
         try:
+            if not path.is_file() or path.name.startswith("."):
+                continue
             content = path.read_bytes() if content is None else content
         except OSError:
             continue  # none of the files that matter here, or told by not_read
@@ -238,7 +240,7 @@ def not_read(conf: Configuration) -> Iterator[Finding]:
             None,
             None,
             f"{reason}: what is in this file was not checked",
-            "check as root",
+            "check as root" if reason == os.strerror(errno.EACCES) else "make it a file",
         )
 
 
