@@ -37,6 +37,9 @@ _ADDED = frozenset(
 #: for the same service would win.
 _LED = frozenset({"smtp_sasl_password_maps", "smtpd_sender_restrictions"})
 
+#: They change the restriction behind them (postconf(5)).
+_CHANGERS = frozenset({"warn_if_reject", "defer_if_reject"})
+
 
 @dataclass(frozen=True, slots=True)
 class ApplyPlan:
@@ -93,6 +96,14 @@ def plan_apply(
         words = " ".join(str(service).split())
         edits.append(["-M", "-e", f"{service.name}/unix={words}"])
     after = _edited(postconf, before, edits if merged else edits[1:])
+    made = MainCf.parse(decode(after["main.cf"]), str(directory / "main.cf"))
+    for name, value in merged.items():
+        if made.explicit(name) != value:
+            raise ConfigError(
+                f"postconf could not set {name}; nothing was changed",
+                file=str(directory / "main.cf"),
+                hint="is there a line with a NUL byte in it?",
+            )
     changes = tuple(
         FileChange(directory / name, after[name], before[name])
         for name in names
@@ -118,7 +129,25 @@ def merge_parameters(main: MainCf, ours: Mapping[str, str]) -> dict[str, str]:
             wanted = _merge(own, value, lead=name in _LED)
         if main.explicit(name) != wanted:
             merged[name] = wanted
+    allowed = main.explicit("proxy_read_maps")
+    if allowed is not None and (unknown := _unapproved(main, allowed, ours)):
+        merged["proxy_read_maps"] = ", ".join([*filter(None, [allowed]), *unknown])
     return merged
+
+
+def _unapproved(main: MainCf, allowed: str, ours: Mapping[str, str]) -> list[str]:
+    """Return our tables behind proxy: that an own proxy_read_maps does not list yet.
+
+    With a table that it does not list every program that opens it dies (proxymap(8)).
+    """
+    named = {word.strip("${}()") for word in split_braced(allowed) if word.startswith("$")}
+    listed = set(split_braced(main.expand(allowed)))
+    return [
+        item
+        for name, value in ours.items()
+        for item in split_braced(value)
+        if item.startswith("proxy:") and name not in named and item not in listed
+    ]
 
 
 def _merge(own: str, ours: str, *, lead: bool) -> str:
@@ -131,7 +160,13 @@ def _merge(own: str, ours: str, *, lead: bool) -> str:
             return own
         if not first & known:
             return f"{ours}, {own}"
-        return ", ".join([*items, *(item for item in theirs if _bare(item) not in first)])
+        kept: list[str] = []
+        for item in theirs:
+            if _bare(item) not in first:
+                kept.append(item)
+            elif kept and kept[-1] in _CHANGERS:
+                kept.pop()  # it would change the next restriction instead
+        return ", ".join([*items, *kept])
     missing = [item for item in items if _bare(item) not in known]
     return ", ".join([own, *missing])
 

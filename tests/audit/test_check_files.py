@@ -10,6 +10,7 @@ from mailldap.audit.check import check
 from mailldap.errors import ConfigError
 from mailldap.postfix import changeset
 from mailldap.postfix.changeset import FileChange
+from mailldap.postfix.generate.files import Secrets
 from mailldap.postfix.generate.generate import generate
 from mailldap.postfix.write import plan_write
 from tests.audit.sets import (
@@ -83,6 +84,15 @@ class TestNoWolf:
         plan_write(tmp_path, generate(kind, everything(), secrets=SECRETS)).apply()
         # main.cf alone lacks the tables that it names.
         assert set(codes(tmp_path)) == ({"not-checked"} if kind == "main" else set())
+
+    def test_what_we_generate_is_meant(self, tmp_path):
+        settings = everything(
+            bind_dn="cn=postfix,dc=example,dc=com # 1", start_tls=True,
+            tls_ca_cert_file="/etc/ssl/ca #1.pem",
+        )  # fmt: skip
+        secrets = Secrets(relay_password="p # w", bind_password="p # w")
+        plan_write(tmp_path, generate("all", settings, secrets=secrets)).apply()
+        assert codes(tmp_path) == []
 
     def test_debians_stock_files(self, tmp_path):
         stock = {path.name: path.read_text() for path in STOCK.iterdir()}

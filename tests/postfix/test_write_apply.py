@@ -51,6 +51,8 @@ def test_tables_in_braces_are_one_item():
         ("permit_sasl_authenticated reject_sender_login_mismatch",
          "reject_sender_login_mismatch, permit_sasl_authenticated"),
         ("reject_sender_login_mismatch, permit_mynetworks", None),
+        ("warn_if_reject reject_sender_login_mismatch, reject_unknown_sender_domain",
+         "reject_sender_login_mismatch, reject_unknown_sender_domain"),
         ("check_sender_access {hash:/x, a = b}, permit",
          "reject_sender_login_mismatch, check_sender_access {hash:/x, a = b}, permit"),
     ],
@@ -70,6 +72,30 @@ def test_our_password_table_comes_first():
 
 def test_a_single_value_is_replaced():
     assert merged("relayhost = old\n", relayhost="[new]:587") == {"relayhost": "[new]:587"}
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted"),
+    [
+        ("hash:/x, proxy:mysql:/y", "hash:/x, proxy:mysql:/y, proxy:ldap:/l.cf"),
+        ("", "proxy:ldap:/l.cf"),
+        ("$virtual_alias_maps", None),
+        ("proxy:mysql:/y ${virtual_alias_maps}", None),
+        ("$mine\nmine = proxy:ldap:/l.cf", None),
+    ],
+)
+def test_proxymap_may_open_our_tables(own, wanted):
+    found = merged(f"proxy_read_maps = {own}\n", virtual_alias_maps="proxy:ldap:/l.cf")
+    assert found.get("proxy_read_maps") == wanted
+    found = merged(f"proxy_read_maps = {own}\n", virtual_alias_maps="ldap:/l.cf")
+    assert "proxy_read_maps" not in found
+    assert "proxy_read_maps" not in merged("", virtual_alias_maps="proxy:ldap:/l.cf")
+
+
+def test_what_postconf_did_not_make_is_an_error(tmp_path):
+    (tmp_path / "main.cf").write_bytes(b"smtpd_banner = a\0b\n")
+    with pytest.raises(ConfigError, match="could not set relayhost"):
+        plan_apply(tmp_path, {"relayhost": "h"}, postconf=["true"])
 
 
 def test_without_postfix_files_nothing_is_applied(tmp_path):

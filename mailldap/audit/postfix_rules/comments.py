@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding, Severity
 from mailldap.audit.source import SourceFile
+from mailldap.postfix.generate.seal import seal_state
 from mailldap.postfix.lines import LogicalLine
 from mailldap.postfix.main_cf import Setting
 from mailldap.postfix.parameters import MACHINE_DEPENDENT, default_of
@@ -31,6 +32,9 @@ _FILE = re.compile(r".*_(file|CAfile|CApath|directory|files|path|dir)")
 #: Defaults of times and of numbers; some depend on stress.
 _TIME = re.compile(r"(\d+|\$\{stress.*\})[smhdw]")
 _NUMBER = re.compile(r"-?\d+|\$\{stress.*\}")
+#: Parameters that hold a DN, and the sign that one goes on (RFC 4514): ``, attribute=``.
+_DN = re.compile(r"(\w+_)?(bind_dn|search_base)\s*=")
+_MORE_DN = re.compile(r",\s*[A-Za-z][A-Za-z0-9.-]*\s*=")
 _DOMAINS = {"mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains",
             "mynetworks"}  # fmt: skip
 
@@ -70,8 +74,11 @@ class Comment:
 def comments_in(file: SourceFile, line: LogicalLine, begin: int) -> Iterator[Comment]:
     """Yield the comments among the characters of *line* from *begin* on.
 
-    A ``#`` inside braces, parentheses or double quotes is taken for what it says.
+    A ``#`` inside braces, parentheses or double quotes is taken for what it says, and so is one
+    in the middle of a DN. What mailldap has generated is meant as it is.
     """
+    if seal_state(file.content) == "intact":
+        return
     depth, quoted, offset = 0, False, begin
     text = line.text
     while offset < len(text):
@@ -82,7 +89,13 @@ def comments_in(file: SourceFile, line: LogicalLine, begin: int) -> Iterator[Com
             depth += 1
         elif character in "})":
             depth = max(0, depth - 1)
-        elif character == "#" and not depth and not quoted and text[offset - 1] in SPACE + ",=":
+        elif (
+            character == "#"
+            and not depth
+            and not quoted
+            and text[offset - 1] in SPACE + ",="
+            and not (_DN.match(text) and _MORE_DN.search(text, offset))
+        ):
             number = file.line_at(line, offset)
             start = file.place(line, offset)
             yield Comment(number, start)
