@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     comments.comments_of_main,
     syntax.unknown_in_main,
     syntax.overridden,
+    syntax.refused_in_main,
     domains.alias_domain_missing,
     domains.alias_domains_asked,
     domains.domain_in_two_classes,

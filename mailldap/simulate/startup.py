@@ -96,17 +96,32 @@ def check_parameters(main: MainCf, *programs: str) -> None:
 
     *programs*: ``smtpd``, ``cleanup``, ``trivial-rewrite``; what ends all is always looked for.
     """
-    wanted = {"all", *programs}
     set_here, derived = [], []
-    for demand in _demands():
-        if not wanted & demand.programs:
-            continue
+    for demand in _demands_of(programs):
         if main.explicit(demand.name) is not None:
             set_here.append(demand)
         elif "$" in (main.default(demand.name) or ""):
             derived.append(demand)
     for demand in (*set_here, *derived):
         _check(main, demand)
+
+
+def refused_parameters(main: MainCf, *programs: str) -> Iterator[tuple[str, ConfigError]]:
+    """Yield every parameter that main.cf sets and that ends a program, with Postfix's words.
+
+    *programs* as in check_parameters.
+    """
+    for demand in _demands_of(programs):
+        if main.explicit(demand.name) is not None:
+            try:
+                _check(main, demand)
+            except ConfigError as error:
+                yield demand.name, error
+
+
+def _demands_of(programs: Iterable[str]) -> list[_Demand]:
+    wanted = {"all", *programs}
+    return [demand for demand in _demands() if wanted & demand.programs]
 
 
 def _check(main: MainCf, demand: _Demand) -> None:

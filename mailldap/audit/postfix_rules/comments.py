@@ -203,7 +203,7 @@ def _effect_in_main(name: str, value: str) -> tuple[Severity, str] | None:  # no
     default = "" if name in MACHINE_DEPENDENT else default_of(name)
     if default is None or _TEXT.fullmatch(name):
         return None
-    if default in {"yes", "no"} and name not in {"html_directory", "readme_directory"}:
+    if default in {"yes", "no"}:
         return "error", "it is neither yes nor no, and every program that reads it dies"
     if _TIME.fullmatch(default) and re.match(r"\d+[smhdw]", value):
         return None  # of a time Postfix reads the number and the unit only

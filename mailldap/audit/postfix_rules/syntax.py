@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding
 from mailldap.audit.legacy import LDAP_PARAMETERS
+from mailldap.audit.postfix_rules.comments import comments_of_main
 from mailldap.audit.postfix_rules.known import is_known, known_names, references_in
 from mailldap.audit.source import SourceFile
+from mailldap.errors import ConfigError
 from mailldap.postfix.lines import logical_lines
+from mailldap.postfix.parameters import default_of
+from mailldap.simulate.startup import refused_parameters
 
+#: Parameters that take more than yes and no, which is their default.
+_NO_TRUTH = frozenset({"smtpd_forbid_bare_newline"})
 #: Tables whose parameters may stand in main.cf under the table's name.
 _PREFIXED = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache):([A-Za-z0-9_]+)")
 
@@ -46,6 +52,36 @@ def unreadable_lines(conf: Configuration) -> Iterator[Finding]:
             )
 
 
+def refused_in_main(conf: Configuration) -> Iterator[Finding]:
+    """Find values of main.cf that end the programs that read them."""
+    if conf.main is None:
+        return
+    commented = {finding.parameter for finding in comments_of_main(conf)}
+    refused = dict(refused_parameters(conf.cf, "smtpd", "cleanup", "trivial-rewrite"))
+    for name, setting in conf.main.last.items():
+        if default_of(name) in {"yes", "no"} and name not in _NO_TRUTH:
+            try:
+                conf.cf.get_bool(name)
+            except ConfigError as error:
+                refused[name] = error
+        if name in refused and name not in commented:
+            yield Finding(
+                "refused-value",
+                "error",
+                conf.main.name,
+                setting.line,
+                name,
+                f"{_words_of(refused[name])}: every program that reads it dies",
+                refused[name].hint,
+            )
+
+
+def _words_of(error: ConfigError) -> str:
+    """Return Postfix's words without the place, which a finding has for itself."""
+    place = f"{error.file}:{error.line}: "
+    return error.message.removeprefix(place)
+
+
 def refused_services(conf: Configuration) -> Iterator[Finding]:
     """Find master.cf entries that master(8) refuses; it stops at the first one."""
     for fault in conf.refused_services:
@@ -55,7 +91,7 @@ def refused_services(conf: Configuration) -> Iterator[Finding]:
             fault.file or "",
             fault.line,
             None,
-            f"{fault.message.removeprefix(f'{fault.file}:{fault.line}: ')}: master dies",
+            f"{_words_of(fault)}: master dies",
             fault.hint or "begin further lines of an entry with white space",
         )
 
