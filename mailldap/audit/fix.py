@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def plan_fixes(
         changes=tuple(changes),
         mended=tuple(f for f in before if (f.code, f.file, f.parameter) not in kept),
         left=tuple(after),
-        tables=_to_index(mended),
+        tables=_to_index(mended, set(mended.overlay)),
         _modes=tuple(modes),
         _names={change.path: found.name_of(change.path) for change in changes},
         _secret=frozenset(file.path for file, _ in secret_files(found)),
@@ -140,12 +140,23 @@ def _with_modes(conf: Configuration) -> Configuration:
     return conf.with_contents(conf.overlay, modes)
 
 
-def _to_index(conf: Configuration) -> tuple[tuple[str, Path], ...]:
+def tables_among(directory: str | Path, files: Iterable[Path]) -> tuple[tuple[str, Path], ...]:
+    """Return the text tables (map type and source) that are among *files*, for run_postmap.
+
+    None where the directory holds no configuration, or one that cannot be read.
+    """
+    try:
+        conf = Configuration.load(Path(directory))
+    except ConfigError:
+        return ()
+    return _to_index(conf, {path for path in files if path.exists()})
+
+
+def _to_index(conf: Configuration, files: set[Path]) -> tuple[tuple[str, Path], ...]:
+    sources = ((use.kind, conf.locate(use.path)) for use in conf.tables if use.kind in DATABASES)
     return tuple(
         dict.fromkeys(
-            (use.kind, conf.locate(use.path))
-            for use in conf.tables
-            if use.kind in DATABASES and conf.locate(use.path) in conf.overlay
+            (kind, path) for kind, path in sources if path in files or path.resolve() in files
         )
     )
 

@@ -222,14 +222,19 @@ def undo(
     force: Annotated[bool, typer.Option("--force", help="also files changed since")] = False,
 ) -> None:
     """Take back the newest change that fix or generate --apply has made."""
+    from mailldap.audit.fix import tables_among
     from mailldap.postfix.changeset import roll_back
+    from mailldap.postfix.write import run_postmap
 
     run = run_of(ctx)
     run.no_ldif()
     _exists(directory)
     if run.options.dry_run:
         raise UsageError("what would be taken back cannot be shown", hint="leave -n out")
-    restored = [str(path) for path in roll_back(Path(directory), force=force)]
+    paths = roll_back(Path(directory), force=force)
+    for command in run_postmap(tables_among(directory, paths)):
+        warn(f"postmap is not here; run: {command}")
+    restored = [str(path) for path in paths]
     run.emit(
         {"version": 1, "restored": restored},
         "".join(f"as it was\t{visible(path)}\n" for path in restored),

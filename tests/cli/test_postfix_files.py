@@ -7,7 +7,8 @@ import pytest
 from mailldap.audit.check import check
 from mailldap.audit.fix import plan_fixes
 from mailldap.postfix import changeset
-from tests.audit.sets import CLEAN, MAIN, read, write
+from mailldap.postfix import write as files_written
+from tests.audit.sets import CLEAN, MAIN, RELAY, read, write
 
 FAULTY = {
     **CLEAN,
@@ -71,6 +72,23 @@ def test_generate_loses_no_file_of_one_that_was_cut_off(cli, tmp_path: Path, aft
     assert cli(*generate).status == 0
     assert set(read(tmp_path / "pf")) == {"ldap-aliases.cf", "ldap-senders.cf", "main.cf"}
     assert not (tmp_path / "pf" / "mailldap-backup").exists()
+
+
+def test_undo_makes_the_database_of_the_password_again(cli, tmp_path: Path) -> None:
+    main = MAIN + RELAY.replace("texthash", "hash")
+    files = {**CLEAN, "main.cf": main, "sasl_passwd": "[smtp.gmail.com] user:password\n"}
+    folder = write(tmp_path / "pf", files)
+    (folder / "sasl_passwd.db").write_bytes(b"")
+    (folder / "sasl_passwd.db").chmod(0o600)
+    with pytest.MonkeyPatch.context() as patched:
+        made: list[list[tuple[str, Path]]] = []
+        patched.setattr(files_written, "run_postmap", lambda tables: made.append([*tables]) or ())
+        assert cli("postfix", "undo", "pf").status == 78
+        assert made == []
+        assert cli("postfix", "fix", "--yes", "pf").status == 0
+        assert cli("postfix", "undo", "pf").status == 0
+    assert made[-1] == [("hash", folder / "sasl_passwd")]
+    assert (folder / "sasl_passwd").read_text() == files["sasl_passwd"]
 
 
 def test_who_may_not_read_the_copies_may_check(cli, tmp_path: Path, monkeypatch) -> None:
