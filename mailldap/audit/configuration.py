@@ -65,13 +65,14 @@ class Configuration:
     """The files of one configuration directory, and those that they name.
 
     ``root`` is where the machine's other files are looked for: programs, certificates.
-    ``overlay`` holds contents and modes that files are planned to have.
+    ``overlay``, ``modes`` and ``groups`` hold what files are planned to have.
     """
 
     directory: Path
     root: Path = Path("/")
     overlay: Mapping[Path, bytes] = field(default_factory=dict)
     modes: Mapping[Path, int] = field(default_factory=dict)
+    groups: Mapping[Path, int] = field(default_factory=dict)
     host: Host | None = None
     #: The directory as the caller wrote it, for messages.
     shown: Path | None = None
@@ -94,10 +95,15 @@ class Configuration:
         return found
 
     def with_contents(
-        self, overlay: Mapping[Path, bytes], modes: Mapping[Path, int]
+        self,
+        overlay: Mapping[Path, bytes],
+        modes: Mapping[Path, int],
+        groups: Mapping[Path, int],
     ) -> Configuration:
-        """Return the same configuration as it would be with those contents and modes."""
-        return Configuration(self.directory, self.root, overlay, modes, self.host, self.shown)
+        """Return the same configuration as it would be with those contents, modes and groups."""
+        return Configuration(
+            self.directory, self.root, overlay, modes, groups, self.host, self.shown
+        )
 
     def name_of(self, path: Path) -> str:
         """Return a path as messages show it."""
@@ -155,7 +161,8 @@ class Configuration:
                 return None
             raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
         mode = self.modes.get(path, status.st_mode & 0o7777)
-        return SourceFile(path, self.name_of(path), content, mode, status.st_uid, status.st_gid)
+        gid = self.groups.get(path, status.st_gid)
+        return SourceFile(path, self.name_of(path), content, mode, status.st_uid, gid)
 
     @cached_property
     def main(self) -> SourceFile | None:
@@ -200,8 +207,8 @@ class Configuration:
         return self.value(name).replace(",", " ").split()
 
     def truth(self, name: str) -> bool:
-        """Return whether a yes/no parameter says yes."""
-        return self.value(name).lower() == "yes"
+        """Return whether a yes/no parameter says yes, or would without the comment behind it."""
+        return self.value(name).partition("#")[0].strip().lower() == "yes"
 
     def setting(self, name: str) -> Setting | None:
         """Return main.cf's setting of *name* that counts, or None."""

@@ -43,12 +43,16 @@ class FixPlan:
     left: tuple[Finding, ...]
     tables: tuple[tuple[str, Path], ...]
     _modes: tuple[tuple[Path, int, int], ...] = ()
+    _groups: tuple[tuple[Path, int, int], ...] = ()
     _secret: frozenset[Path] = frozenset()
     #: Paths as the caller wrote the directory.
     _names: Mapping[Path, str] = field(default_factory=dict)
 
     def diff(self) -> str:
-        """Return the unified diff of every file, then the modes; passwords are blotted out."""
+        """Return the unified diff of every file, then modes and groups.
+
+        Passwords are blotted out.
+        """
         text = ""
         for change in self.changes:
             before, after = change.before or b"", change.content
@@ -56,9 +60,16 @@ class FixPlan:
                 table = change.path.suffix != ".cf"
                 before, after = blotted(before, table=table), blotted(after, table=table)
             text += unified_diff(self._names[change.path], before, after)
-        return text + "".join(
-            f"mode of {self._names[path]}: {old:04o} becomes {new:04o}\n"
-            for path, old, new in self._modes
+        return (
+            text
+            + "".join(
+                f"mode of {self._names[path]}: {old:04o} becomes {new:04o}\n"
+                for path, old, new in self._modes
+            )
+            + "".join(
+                f"group of {self._names[path]}: {old} becomes {new}\n"
+                for path, old, new in self._groups
+            )
         )
 
     def apply(self) -> Path | None:
@@ -88,14 +99,16 @@ def plan_fixes(
     found = Configuration.load(Path(directory), Path(root))
     mended = _with_modes(_mended(found, Options(deliver)))
     before, after = findings_of(found), findings_of(mended)
-    changes, modes = [], []
+    changes, modes, groups = [], [], []
     for path in sorted({*mended.overlay, *mended.modes}):
         old = found.read(path)
         assert old is not None
         mode = mended.modes.get(path)
-        gid = mail_group() if mode == 0o640 else None
+        gid = mended.groups.get(path)
         content = mended.overlay.get(path, old.content)
-        if content != old.content or mode != old.mode:
+        if gid is not None and gid != old.gid:
+            groups.append((path, old.gid, gid))
+        if content != old.content or mode != old.mode or gid not in {None, old.gid}:
             changes.append(FileChange(path, content, old.content, mode, gid))
         if mode is not None and old.mode is not None and mode != old.mode:
             modes.append((path, old.mode, mode))
@@ -107,6 +120,7 @@ def plan_fixes(
         left=tuple(after),
         tables=_to_index(mended, set(mended.overlay)),
         _modes=tuple(modes),
+        _groups=tuple(groups),
         _names={change.path: found.name_of(change.path) for change in changes},
         _secret=frozenset(file.path for file, _ in secret_files(found)),
     )
@@ -121,13 +135,14 @@ def _mended(conf: Configuration, options: Options) -> Configuration:
                 break
             text = apply_edits(mend.file.text, mend.edits)
             overlay[mend.file.path] = text.encode("utf-8", "surrogateescape")
-            conf = conf.with_contents(dict(overlay), {})
+            conf = conf.with_contents(dict(overlay), {}, {})
     return conf
 
 
 def _with_modes(conf: Configuration) -> Configuration:
     """Return the configuration with its secrets closed to others, open to who needs them."""
     modes: dict[Path, int] = {}
+    groups: dict[Path, int] = {}
     unreadable = {finding.file for finding in closed_secret(conf)}
     for file, _ in secret_files(conf):
         if isinstance(file, LegacyTable):
@@ -137,7 +152,10 @@ def _with_modes(conf: Configuration) -> Configuration:
             modes[file.path] = 0o640
         elif mode & 0o007:
             modes[file.path] = mode & wanted_mode(conf, file)
-    return conf.with_contents(conf.overlay, modes)
+        group = mail_group()
+        if modes.get(file.path) == 0o640 and group is not None:
+            groups[file.path] = group
+    return conf.with_contents(conf.overlay, modes, groups)
 
 
 def tables_among(directory: str | Path, files: Iterable[Path]) -> tuple[tuple[str, Path], ...]:

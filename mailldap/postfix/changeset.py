@@ -11,7 +11,6 @@ comes before planning.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.durable import read_or_none, remove_beside, write_durably
-from mailldap.postfix.journal import Journal, Saved, remove_unbegun, unfinished
+from mailldap.postfix.journal import Journal, Saved, digest, remove_unbegun, unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +109,8 @@ def roll_back(directory: Path, *, force: bool = False) -> tuple[Path, ...]:
             )
         for saved in journal.files:
             content = _read(saved.path)
+            if saved.same_content:
+                continue
             if not force and (content is None or digest(content) != saved.after):
                 raise ConfigError(
                     f"changed since mailldap wrote it; the older version is in {journal.folder}",
@@ -125,11 +126,6 @@ def interrupted(directory: Path) -> Path | None:
     """Return the journal of a change that was cut off and awaits being taken back, or None."""
     found = unfinished(directory)
     return found[0].folder if found else None
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 by which a journal knows a content, in hex."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def _replace(change: FileChange) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,10 @@ _LIST = "files.json"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A file as it was: ``before`` is None where there was none; ``after`` the new SHA-256."""
+    """A file as it was: ``before`` is None where there was none; ``after`` the new SHA-256.
+
+    Where the two are of the same content, mode and group changed alone.
+    """
 
     path: Path
     before: bytes | None = field(repr=False)
@@ -27,6 +31,11 @@ class Saved:
     mode: int
     uid: int
     gid: int
+
+    @property
+    def same_content(self) -> bool:
+        """Whether the content did not change; then it is nobody's to put back."""
+        return self.before is not None and digest(self.before) == self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,11 @@ class Journal:
         write_durably(self.folder / _LIST, content, 0o600)
 
 
+def digest(content: bytes) -> str:
+    """Return the SHA-256 by which a journal knows a content, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def _copy(number: int, path: Path) -> str:
     """Return the name of a file's copy: files of several directories may share theirs."""
     return f"{number}-{path.name}"
@@ -174,7 +188,9 @@ def _put_back(saved: Saved) -> None:
     if saved.before is None:
         saved.path.unlink(missing_ok=True)
     elif not _is_as_it_was(saved):  # a full disk could not take it once more
-        write_durably(saved.path, saved.before, saved.mode, saved.uid, saved.gid)
+        content = read_or_none(saved.path) if saved.same_content else None
+        before = saved.before if content is None else content
+        write_durably(saved.path, before, saved.mode, saved.uid, saved.gid)
 
 
 def _is_as_it_was(saved: Saved) -> bool:

@@ -199,6 +199,22 @@ class TestAtHome:
         (finding,) = check(folder, **where)
         assert (finding.code, finding.line) == ("table-missing", 4)
 
+    def test_caches_are_postfixs_own(self, tmp_path):
+        stock = {path.name: path.read_text() for path in STOCK.iterdir()}
+        assert "smtp_tls_session_cache_database" in stock["main.cf"]
+        stock["main.cf"] = stock["main.cf"].replace("hash:/etc/aliases", "").replace(
+            "/etc/ssl", "/etc/postfix/ssl"
+        ) + (
+            "address_verify_map = btree:$data_directory/verify_cache\n"
+            "postscreen_cache_map = proxy:btree:$data_directory/postscreen_cache\n"
+        )
+        (tmp_path / "etc/postfix/ssl/certs").mkdir(parents=True)
+        (tmp_path / "etc/postfix/ssl/private").mkdir()
+        for name in ("certs/ssl-cert-snakeoil.pem", "private/ssl-cert-snakeoil.key"):
+            (tmp_path / "etc/postfix/ssl" / name).write_text("")
+        folder, where = home(tmp_path, stock)
+        assert codes(folder, **where) == []
+
     def test_a_stale_database(self, tmp_path):
         main = MAIN + "transport_maps = hash:/etc/postfix/transport\n"
         files = {**CLEAN, "main.cf": main, "transport": "a smtp:\n", "transport.db": ""}

@@ -1,6 +1,7 @@
 # ruff: noqa: ISC004  texts of several lines stand side by side
 """The mend: what it changes, that it changes nothing else, and that it is all or nothing."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mailldap.audit import fix
 from mailldap.audit.check import check
 from mailldap.audit.fix import blotted, plan_fixes
+from mailldap.audit.postfix_rules import files as rules
 from mailldap.errors import ConfigError
 from mailldap.postfix import changeset
 from mailldap.postfix.changeset import roll_back
@@ -275,6 +278,40 @@ def test_modes_of_secrets(tmp_path):
     assert {n: m for n, (_, m) in read(folder).items() if n in {"ldap-aliases.cf", "sasl_passwd"}} == {
         "ldap-aliases.cf": 0o600, "sasl_passwd": 0o600,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_what_proxymap_cannot_read_gets_its_group(tmp_path, monkeypatch, mode):
+    group = os.getgid() + 1
+    monkeypatch.setattr(rules, "mail_group", lambda: group)
+    monkeypatch.setattr(fix, "mail_group", lambda: group)
+    bound = TABLE.replace("bind = no", "bind_dn = cn=p\nbind_pw = pw").replace("ldap:", "ldapi:")
+    main = MAIN.replace("= ldap:", "= proxy:ldap:")
+    folder = write(tmp_path, {**CLEAN, "main.cf": main, "ldap-aliases.cf": bound})
+    (folder / "ldap-aliases.cf").chmod(mode)
+    plan = plan_fixes(folder)
+    table = folder / "ldap-aliases.cf"
+    assert plan.left == ()
+    assert (plan.changes[0].mode, plan.changes[0].gid) == (0o640, group)
+    assert f"group of {table}: {os.getgid()} becomes {group}\n" in plan.diff()
+    assert (f"mode of {table}" in plan.diff()) == (mode != 0o640)
+
+
+def test_what_is_made_again_with_the_mend_is_not_left_to_anybody(tmp_path):
+    """A database that was made again since is no work of somebody's: undo takes modes back."""
+    main = MAIN + RELAY.replace("texthash", "hash")
+    folder = write(tmp_path, {**CLEAN, "main.cf": main, "sasl_passwd": "smtp.gmail.com:587 u:p\n"})
+    database = folder / "sasl_passwd.db"
+    database.write_bytes(b"old")
+    database.chmod(0o644)
+    plan = plan_fixes(folder)
+    assert plan.left == ()
+    plan.apply()
+    assert database.stat().st_mode & 0o777 == 0o600
+    database.write_bytes(b"new")
+    roll_back(folder)
+    assert (database.read_bytes(), database.stat().st_mode & 0o777) == (b"new", 0o644)
+    assert (folder / "sasl_passwd").read_text() == "smtp.gmail.com:587 u:p\n"
 
 
 def test_a_diff_tells_no_password(tmp_path):

@@ -124,10 +124,7 @@ def unapproved_proxy(conf: Configuration) -> Iterator[Finding]:
     allowed = approved(conf.value("proxy_read_maps"))
     for use in conf.tables:
         # What changes while Postfix runs is proxy_write_maps' matter.
-        writable = use.parameter.endswith(
-            ("_cache_map", "_cache_maps", "_cache_name", "verify_map")
-        )
-        if use.proxied and not writable and use.reference not in allowed:
+        if use.proxied and not _is_cache(use) and use.reference not in allowed:
             yield _about(
                 use,
                 "proxy-unapproved",
@@ -141,7 +138,7 @@ def unapproved_proxy(conf: Configuration) -> Iterator[Finding]:
 def missing_table(conf: Configuration) -> Iterator[Finding]:
     """Find tables that main.cf or master.cf name and that are not there."""
     for use in conf.tables:
-        if use.legacy:
+        if use.legacy or _is_cache(use):
             continue
         database = DATABASES.get(use.kind)
         source = conf.exists(use.path)
@@ -173,7 +170,7 @@ def stale_database(conf: Configuration) -> Iterator[Finding]:
             older = made.stat().st_mtime_ns < source.stat().st_mtime_ns
         except OSError:
             continue
-        if older or source in conf.overlay:
+        if older and source not in conf.overlay:  # what is in a plan is made again with it
             message = f"{made} is older than {source.name}: Postfix sees the old content"
             yield _about(use, "table-stale", "warning", message, f"run {_maker(conf, use)}")
 
@@ -264,6 +261,13 @@ def cut_off(conf: Configuration) -> Iterator[Finding]:
             message,
             "run mailldap postfix fix, which first takes it back",
         )
+
+
+def _is_cache(use: TableUse) -> bool:
+    """Return whether Postfix itself makes the table, and writes into it."""
+    return use.parameter.endswith(
+        ("_cache_database", "_cache_map", "_cache_maps", "_cache_name", "verify_map")
+    )
 
 
 def _ours(path: str) -> bool:
