@@ -178,7 +178,7 @@ def _folders(directory: Path) -> list[Path]:
     place = directory / FOLDER
     try:
         return sorted(path for path in place.iterdir() if path.name.isdigit())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=str(place)) from error

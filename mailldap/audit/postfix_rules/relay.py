@@ -74,7 +74,7 @@ def level_to_relay(conf: Configuration) -> str | None:
                 if isinstance(answer, Failed):
                     return None
                 if isinstance(answer, Found):
-                    return answer.value.split()[0].lower()
+                    return next(iter(answer.value.split()), "").lower()
     except MailldapError:
         return None
     return level(conf) if destination else None
