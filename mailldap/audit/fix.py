@@ -25,6 +25,10 @@ from mailldap.postfix.changeset import FileChange, commit
 from mailldap.postfix.lines import decode
 from mailldap.postfix.write import run_postmap, unified_diff
 
+#: A relay's password as part of main.cf or master.cf.
+_WRITTEN = re.compile(
+    r"(smtp_sasl_password_maps\s*=[^\n]*?\b(?:static|inline):)(\{[^}\n]*\}?|[^\s,}]+)"
+)
 #: More rounds than any real file needs; a mend that does not hold must not turn for ever.
 _ROUNDS = 10_000
 
@@ -56,7 +60,7 @@ class FixPlan:
         text = ""
         for change in self.changes:
             before, after = change.before or b"", change.content
-            if change.path in self._secret:
+            if change.path in self._secret or change.path.name in {"main.cf", "master.cf"}:
                 table = change.path.suffix != ".cf"
                 before, after = blotted(before, table=table), blotted(after, table=table)
             text += unified_diff(self._names[change.path], before, after)
@@ -182,7 +186,7 @@ def _to_index(conf: Configuration, files: set[Path]) -> tuple[tuple[str, Path], 
 def blotted(content: bytes, *, table: bool) -> bytes:
     """Return a file with what may be a password blotted out, comments included.
 
-    *table* tells a text table, of which keys remain, from an LDAP table.
+    *table* tells a text table, of which keys remain, from files of parameters.
     """
     text = decode(content)
     if table:
@@ -190,4 +194,5 @@ def blotted(content: bytes, *, table: bool) -> bytes:
         text = re.sub(r"(?m)^([^\s#][^ \t\r\n]*[ \t]+|[ \t]+)\S[^\r\n]*", r"\1********", text)
     else:
         text = re.sub(r"(?m)^(#?\s*\w*bind_pw\s*=).*(?:\n[ \t].*)*", r"\1 ********", text)
+        text = _WRITTEN.sub(r"\1********", text)
     return text.encode("utf-8", "surrogateescape")

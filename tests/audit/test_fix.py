@@ -314,6 +314,14 @@ def test_what_is_made_again_with_the_mend_is_not_left_to_anybody(tmp_path):
     assert (folder / "sasl_passwd").read_text() == "smtp.gmail.com:587 u:p\n"
 
 
+@pytest.mark.parametrize("table", ["static:u:hunter2", "inline:{[h]=u:hunter2}"])
+def test_a_diff_tells_no_password_of_main_cf(tmp_path, table):
+    main = MAIN + f"smtp_sasl_password_maps = {table}, texthash:/x\nbiff = no # please\n"
+    diff = plan_fixes(write(tmp_path, {**CLEAN, "main.cf": main})).diff()
+    assert "hunter2" not in diff
+    assert "********, texthash:/x\n" in diff
+
+
 def test_a_diff_tells_no_password(tmp_path):
     bound = TABLE.replace(
         "bind = no", "bind_dn = cn=p # who\n#bind_pw = hunter1\nbind_pw =\n  hunter2"
