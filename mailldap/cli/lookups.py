@@ -260,7 +260,7 @@ def _resolutions(run: Run, found: list[Resolution], *, trace: bool) -> int:
 
     for resolution in found:
         for warning in resolution.warnings:
-            warn(f"warning: {warning}")
+            run.warning(warning)
     run.emit(
         one_or_list([resolution_form(resolution, steps=trace) for resolution in found]),
         lambda: "".join(resolution_text(resolution, trace=trace) for resolution in found),
@@ -279,7 +279,7 @@ def _resolutions_as_they_come(run: Run, found: Iterable[Resolution], *, trace: b
         nonlocal worst
         for resolution in found:
             for warning in resolution.warnings:
-                warn(f"warning: {warning}")
+                run.warning(warning)
             worst = max(worst, _status(resolution))
             yield resolution
 

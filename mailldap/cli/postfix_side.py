@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailldap.cli.run import Run
-from mailldap.cli.stdio import warn
 from mailldap.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def table_context(
     return configured.table_context(
         main,
         session_opener(run),
-        warn=lambda text: warn(f"warning: {text}"),
+        warn=run.warning,
         fold=fold,
         debian=version == "debian",
     )

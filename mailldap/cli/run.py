@@ -37,6 +37,10 @@ class Options:
     verbose: bool = False
 
 
+#: How many warnings are remembered; ``resolve -`` may read addresses without end.
+_REMEMBERED = 10_000
+
+
 class Run:
     """One run of the command line."""
 
@@ -45,6 +49,7 @@ class Run:
         self.environment = environment
         self.stdout = Output()
         self._settings: Settings | None = None
+        self._warned: set[str] = set()
 
     @property
     def settings(self) -> Settings:
@@ -95,6 +100,18 @@ class Run:
             record=self.options.output == "ldif",
             need_base=need_base,
         )
+
+    def warning(self, text: str) -> None:
+        """Write a warning to stderr, once: tables give theirs again for each address and message.
+
+        Of very many different ones the first are forgotten, and may come again.
+        """
+        if text in self._warned:
+            return
+        if len(self._warned) == _REMEMBERED:
+            self._warned.clear()
+        self._warned.add(text)
+        warn(f"warning: {text}")
 
     def talk(self, text: str) -> None:
         """Say something to the person on stderr, with ``-v`` only."""

@@ -73,7 +73,7 @@ def check(
             login, address, client, recipient, helo, encrypted, smtputf8=smtputf8
         )
     for warning in verdict.warnings:
-        warn(f"warning: {warning}")
+        run.warning(warning)
     if others:
         names = ", ".join(map(visible, others))
         warn(f"warning: master.cf has settings of their own for {names}: --service looks at them")
@@ -113,7 +113,7 @@ def owners(
         _note_empty(postfix)
         found = postfix.sender_owners(address)
     for warning in found.warnings:
-        warn(f"warning: {warning}")
+        run.warning(warning)
     if found.error is not None:
         warn(found.error)
     run.emit(owners_form(found), "".join(f"{visible(owner)}\n" for owner in found.owners))
@@ -135,7 +135,7 @@ def list_addresses(
         _note_empty(postfix)
         found = postfix.sender_list(login)
     for warning in (*found.warnings, *found.unlisted):
-        warn(f"warning: {warning}")
+        run.warning(warning)
     if found.error is not None:
         warn(found.error)
     run.emit(

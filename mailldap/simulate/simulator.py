@@ -35,7 +35,7 @@ from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
 from mailldap.simulate.smtpd import AddressChecks
-from mailldap.simulate.startup import check_cleanup, check_parameters, check_smtpd
+from mailldap.simulate.startup import check_cleanup, check_parameters, check_rewrite, check_smtpd
 from mailldap.simulate.trace import Step
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext
@@ -102,6 +102,7 @@ class Simulator:
 
     @cached_property
     def _resolver(self) -> Resolver:
+        check_rewrite(self._opened)
         return Resolver(self._opened, self._rewriting, self._local, self._search)
 
     @cached_property
@@ -110,7 +111,7 @@ class Simulator:
 
     @cached_property
     def _cleanup(self) -> Cleanup:
-        check_cleanup(self.main)
+        check_cleanup(self._opened)
         return Cleanup(self._opened, self._rewriting, self._search)
 
     @cached_property

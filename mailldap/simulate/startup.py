@@ -3,19 +3,19 @@
 ``data/daemon-parameters.txt`` has what each program demands of its parameters. Source: Postfix
 3.7, the parameter tables of mail_params.c, smtpd.c, cleanup_init.c and trivial-rewrite.c;
 mail_conf_str(3), mail_conf_int(3), mail_conf_bool(3), mail_conf_time(3); smtpd_check_init() in
-smtpd_check.c and pre_jail_init() in smtpd.c.
+smtpd_check.c, pre_jail_init() in smtpd.c and cleanup_init.c, resolve_init() in resolve.c.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
-from mailldap.postfix.words import lower_ascii, split_list, unbrace
+from mailldap.postfix.words import lower_ascii, split_braced, split_list, unbrace
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.restriction_lists import RestrictionLists
 from mailldap.simulate.virtual import listed_names, override_options
@@ -56,9 +56,49 @@ _SMTPD_MAPS = (
     "virtual_mailbox_maps",
     "relay_recipient_maps",
     "rbl_reply_maps",
+    "relay_clientcerts",
+    "smtpd_command_filter",
+    "smtpd_discard_ehlo_keyword_address_maps",
+    "smtpd_milter_maps",
     "smtpd_sender_login_maps",
     "smtpd_reject_footer_maps",
 )
+_SMTPD_LISTS = (
+    "debug_peer_list",
+    "mynetworks",
+    "permit_mx_backup_networks",
+    "smtpd_authorized_verp_clients",
+    "smtpd_authorized_xclient_hosts",
+    "smtpd_authorized_xforward_hosts",
+    "smtpd_client_event_limit_exceptions",
+    "smtpd_log_access_permit_actions",
+    "smtpd_sasl_exceptions_networks",
+)
+#: The same of cleanup and of trivial-rewrite.
+_CLEANUP_MAPS = (
+    "canonical_maps",
+    "sender_canonical_maps",
+    "recipient_canonical_maps",
+    "virtual_alias_maps",
+    "header_checks",
+    "milter_header_checks",
+    "mime_header_checks",
+    "nested_header_checks",
+    "body_checks",
+    "sender_bcc_maps",
+    "recipient_bcc_maps",
+)
+_CLEANUP_LISTS = ("masquerade_exceptions",)
+_REWRITE_MAPS = (
+    "transport_maps",
+    "relocated_maps",
+    "sender_dependent_relayhost_maps",
+    "sender_dependent_default_transport_maps",
+    "address_verify_transport_maps",
+    "address_verify_sender_dependent_relayhost_maps",
+    "address_verify_sender_dependent_default_transport_maps",
+)
+_REWRITE_LISTS = ("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +238,23 @@ def check_smtpd(opened: Opened, lists: RestrictionLists) -> None:
         raise _fault(main, "smtpd_tls_security_level", f'Invalid TLS level "{level}"')
     for service in lists.policy_services():
         _check_policy_service(main, service)
-    _open_tables(opened, _SMTPD_MAPS, lists.tables())
+    _open_tables(opened, _SMTPD_MAPS, _SMTPD_LISTS)
+    for spec in lists.tables():
+        if _may_be_fatal(spec):
+            opened.tables(spec, spec)
 
 
-def check_cleanup(main: MainCf) -> None:
-    """Raise ConfigError for settings with which cleanup does not start."""
-    check_parameters(main, "cleanup")
+def check_cleanup(opened: Opened) -> None:
+    """Raise ConfigError for settings and tables with which cleanup does not start."""
+    check_parameters(opened.main, "cleanup")
     for name, words in _CLEANUP_CLASSES.items():
-        listed_names(main, name, words)
+        listed_names(opened.main, name, words)
+    _open_tables(opened, _CLEANUP_MAPS, _CLEANUP_LISTS)
+
+
+def check_rewrite(opened: Opened) -> None:
+    """Raise ConfigError for tables with which trivial-rewrite does not start."""
+    _open_tables(opened, _REWRITE_MAPS, _REWRITE_LISTS)
 
 
 def _check_policy_service(main: MainCf, service: str) -> None:
@@ -228,23 +277,27 @@ def _check_policy_service(main: MainCf, service: str) -> None:
         raise ConfigError(complaint, file=main.name, hint="unix:PATH or inet:HOST:PORT")
 
 
-def _open_tables(opened: Opened, parameters: Iterable[str], words: Iterable[str]) -> None:
+def _open_tables(opened: Opened, maps: Iterable[str], lists: Iterable[str]) -> None:
     """Open the tables whose configuration may end the program that opens them.
 
-    Others fail at each lookup, or are not for us to open.
+    *maps* and *lists* are parameters that hold tables, and lists with tables among their items.
+    Other tables fail at each lookup, or are not for us to open.
     """
-    for parameter in parameters:
-        for spec in _fatal_kinds(opened.main.get_maps(parameter)):
-            opened.tables(parameter, spec)
-    for spec in _fatal_kinds(words):
-        opened.tables(spec, spec)
+    for parameter in maps:
+        for spec in opened.main.get_maps(parameter):
+            if ":" not in spec or _may_be_fatal(spec):
+                opened.tables(parameter, spec)
+    for parameter in lists:
+        for word in split_braced(opened.main.get(parameter)):
+            if word.startswith("#"):
+                break  # a comment, to match lists
+            if _may_be_fatal(spec := word.lstrip("!")):
+                opened.tables(parameter, spec, fold=False)
 
 
-def _fatal_kinds(specs: Iterable[str]) -> Iterator[str]:
-    for spec in specs:
-        kind, _, name = spec.partition(":")
-        if kind == "ldap" or not (kind and name):
-            yield spec
+def _may_be_fatal(spec: str) -> bool:
+    kind, colon, name = spec.partition(":")
+    return kind == "ldap" or (bool(colon) and not (kind and name))
 
 
 def _fault(main: MainCf, name: str, message: str, hint: str | None = None) -> ConfigError:

@@ -187,8 +187,6 @@ def open_maps(specs: str, context: TableContext, *, title: str = "maps") -> Maps
 def lookup(specs: Sequence[str], key: str, context: TableContext) -> Answer:
     """Return what ``postmap -q KEY SPEC…`` finds: tables are opened and asked one by one.
 
-    To postmap, and to nobody else, a bare path has $default_database_type.
-
     A failure of one table is the answer; later ones are then not even opened. Raises ConfigError
     as :func:`open_table`.
     """
@@ -196,7 +194,10 @@ def lookup(specs: Sequence[str], key: str, context: TableContext) -> Answer:
 
 
 class Lookup:
-    """Asks tables as postmap does with several keys: each is opened when it is first needed."""
+    """Asks tables as postmap does with several keys: each is opened when it is first needed.
+
+    Here, and nowhere in a configuration, a bare path has $default_database_type (postmap(1)).
+    """
 
     def __init__(self, specs: Sequence[str], context: TableContext) -> None:
         self._specs = specs
@@ -218,11 +219,12 @@ class Lookup:
         if position == len(self._specs):
             return None
         if position == len(self._tables):
-            spec = self._specs[position]
-            if ":" not in spec:
-                spec = f"{self._context.parameter('default_database_type') or 'hash'}:{spec}"
-            self._tables.append(open_table(spec, self._context))
+            self._tables.append(open_table(self._typed(self._specs[position]), self._context))
         return self._tables[position]
+
+    def _typed(self, spec: str) -> str:
+        kind = self._context.parameter("default_database_type") or "hash"
+        return spec if ":" in spec else f"{kind}:{spec}"
 
     def checked(self, table: Table, key: str, answer: Answer) -> Answer:
         """Return *answer*, after the warnings about one that is empty."""

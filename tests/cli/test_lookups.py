@@ -31,6 +31,15 @@ def test_what_will_be_tried_again_is_no_no(cli, tmp_path: Path) -> None:
     assert cli("route", "-c", ".", "x@a.test", "x@b.test", "x@c.test").status == 75
 
 
+def test_a_warning_is_given_once(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = h.test\nlocal_recipient_maps =\n"
+        "virtual_alias_domains = example.com\nvirtual_alias_maps = texthash:missing\n"
+    )
+    told = cli("resolve", "-c", ".", "a@example.com", "b@example.com", "a@h.test").err.splitlines()
+    assert len(told) == len(set(told)) == 5, told
+
+
 def test_lookups_from_stdin(example, tmp_path: Path) -> None:
     from tests.cli.process import run
 

@@ -53,7 +53,24 @@ SMTPD = [
         "smtpd_sender_restrictions = check_sender_access ldap:b\nb_scope = x\nb_version = 1",
         "version",
     ),
+    ("relay_recipient_maps = static:x # those", 'expecting "type:name" form instead of "#"'),
+    ("mynetworks = 127.0.0.0/8 !ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
+    ("smtpd_command_filter = ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
 ]
+#: Nobody asks these tables about a local address, and yet all mail waits.
+CLEANUP = [
+    ("sender_bcc_maps = copies", 'expecting "type:name" form instead of "copies"'),
+    ("header_checks = ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
+    ("milter_header_checks = ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
+    ("masquerade_exceptions = ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
+]
+REWRITE = [
+    ("sender_dependent_relayhost_maps = hosts", 'expecting "type:name" form instead of "hosts"'),
+    ("transport_maps = static:x # all", 'expecting "type:name" form instead of "#"'),
+    ("relay_domains = a.example, ldap:broken\nbroken_bind = maybe", "unsupported parameter value"),
+    ("address_verify_transport_maps = ldap:b\nb_bind = maybe", "unsupported parameter value"),
+]
+LOCAL = "postmaster@mail.example.com"
 
 
 @pytest.mark.parametrize(("settings", "words"), SMTPD)
@@ -85,6 +102,33 @@ def test_what_ends_cleanup_ends_resolve_only() -> None:
     assert postfix.sender_check("", "a@example.net").allowed
     with pytest.raises(ConfigError, match="invalid virtual_alias_expansion_limit"):
         postfix.resolve("a@example.net")
+
+
+@pytest.mark.parametrize(("settings", "words"), CLEANUP)
+def test_a_table_that_ends_cleanup_ends_resolve_only(settings, words) -> None:
+    postfix = simulator(settings)
+    assert postfix.route(LOCAL).outcome == "deliver"
+    with pytest.raises(ConfigError, match=words):
+        postfix.resolve(LOCAL)
+
+
+@pytest.mark.parametrize(("settings", "words"), REWRITE)
+def test_a_table_that_ends_trivial_rewrite_ends_every_answer(settings, words) -> None:
+    postfix = simulator(settings)
+    with pytest.raises(ConfigError, match=words):
+        postfix.route(LOCAL)
+    with pytest.raises(ConfigError, match=words):
+        postfix.resolve(LOCAL)
+
+
+def test_what_follows_a_comment_in_a_list_is_not_opened() -> None:
+    postfix = simulator("relay_domains = a.example # ldap:broken\nbroken_bind = maybe")
+    assert postfix.route("u@a.example").outcome == "deliver"
+
+
+def test_tables_of_other_machines_are_no_matter_until_they_are_asked() -> None:
+    settings = "sender_bcc_maps = mysql:/etc/x.cf\nsender_dependent_relayhost_maps = tcp:h:1"
+    assert simulator(settings).resolve(LOCAL).outcome == "deliver"
 
 
 @pytest.mark.parametrize(

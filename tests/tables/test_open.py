@@ -94,6 +94,13 @@ def test_an_alias_file_is_known_by_main_cf(context, tmp_path, heard):
     assert open_table(spec, context).get("sales:") == Found("jane,  bob")
 
 
+def test_a_bare_path_has_the_default_type_for_postmap_only(context, tmp_path):
+    (tmp_path / "x").write_text("key value\n")
+    assert lookup([f"{tmp_path}/x"], "key", context) == Found("value")
+    with pytest.raises(ConfigError, match='expecting "type:name" form instead of "/'):
+        open_table(f"{tmp_path}/x", context)
+
+
 def test_proxy_is_seen_through(context):
     assert open_table("proxy:static:x", context).name == "static:x"
     with pytest.raises(ConfigError, match="type:name"):
