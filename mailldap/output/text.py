@@ -79,10 +79,14 @@ def resolution_text(resolution: Resolution, *, trace: bool) -> str:
 def trace_text(trace: Sequence[Probe], steps: Sequence[Step] = ()) -> str:
     """Return the questions to tables in their order, below each table what it was asked.
 
-    Between them stands what was done to addresses.
+    Between them stands what was done to addresses; of a loop of aliases the first round.
     """
     lines = ["  asked and done, in this order:" if trace or steps else "  no table was asked"]
     seen: set[Probe] = set()
+    loop, last = _loop(steps)
+    if loop is not None:
+        steps = steps[: steps.index(loop)]
+        trace = trace[: steps[-1].lookups]
     table = None
     for number in range(len(trace) + 1):
         done = [step for step in steps if step.lookups == number]
@@ -98,7 +102,30 @@ def trace_text(trace: Sequence[Probe], steps: Sequence[Step] = ()) -> str:
             told = [f"{told[0]}  (again)"]
         seen.add(probe)
         lines += [f"      {line}" for line in told]
+    if loop is not None:
+        again = f"{visible(loop.before)} comes round again: a loop"
+        lines.append(f"    {again}, which is followed up to a limit  (to level {last})")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _loop(steps: Sequence[Step]) -> tuple[Step | None, int]:
+    """Return the step that begins the second round of a loop of aliases, and its last level.
+
+    An address that becomes itself again at a higher level does so until a limit fails the message.
+    """
+    levels: dict[str, int] = {}
+    first = None
+    last = 0
+    for step in steps:
+        if step.kind != "alias":
+            continue
+        if step.level <= last and first is None:
+            levels.clear()
+        last = step.level
+        if first is None and step.before.lower() in levels:
+            first = step
+        levels[step.before.lower()] = step.level
+    return first, last
 
 
 def _step_text(step: Step) -> str:
@@ -136,6 +163,7 @@ def probe_lines(probe: Probe) -> list[str]:
         lines.append(f"  base   {visible(probe.base or '(the root)')}")
         lines.append(f"  filter {visible(probe.filter)}")
     lines += [f"  entry  {visible(dn)}" for dn in probe.entries]
+    lines += [f"  ({visible(note)})" for note in probe.notes]
     return lines
 
 

@@ -39,7 +39,10 @@ Answer = Found | NotFound | Failed
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One question put to one table, for traces; the JSON trace of DESIGN has these fields."""
+    """One question put to one table, for traces; the JSON trace has these fields.
+
+    But for ``notes``, which are for people: what there is to know about the answer.
+    """
 
     table: str
     key: str
@@ -48,6 +51,7 @@ class Probe:
     entries: tuple[str, ...] = ()
     result: str | None = None
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Table(Protocol):

@@ -37,6 +37,8 @@ class LdapTable(BaseTable):
         self._base: str | None = None
         self._filter: str | None = None
         self._entries: list[str] = []
+        #: What there is to say about the last answer.
+        self._notes: list[str] = []
 
     def prepare(self, key: str) -> str | None:
         """Return the key that is looked up; where smtputf8_enable is off, None without warning."""
@@ -58,23 +60,25 @@ class LdapTable(BaseTable):
         """
         self._base = self._filter = None
         self._entries = []
+        self._notes = []
         config = self.config
         outside = self.outside(key)
         if outside is not None:
+            self._notes.append("not asked: domain does not list what is behind the @")
             return outside
         try:
             self.session()
         except ApiError as error:
             return self._no_connection(error)
         except CouldNotAsk as error:
-            self.context.warn(error.message)
-            return Failed(error.message)
+            return self._unanswered(error)
         if not key:
             self.context.warn(f'table "{self.name}": empty query string -- ignored')
             return NotFound()
         base = config.templates.expand_query(config.search_base, key, _quote_dn)
         query = config.templates.expand_query(config.query_filter, key, _quote_filter)
         if base is None or query is None:
+            self._notes.append("not asked: the key lacks a part that the templates insert")
             return NotFound()
         self._base, self._filter = base, query
         return Query(base, config.scope, query, config.attributes.all)
@@ -99,8 +103,7 @@ class LdapTable(BaseTable):
             return self._broken(error)
         except CouldNotAsk as error:
             self._forget()
-            self.context.warn(error.message)
-            return Failed(error.message)
+            return self._unanswered(error)
         return self.conclude(question, key, code, entries)
 
     def asked(self, key: str) -> Query | Answer:
@@ -119,7 +122,9 @@ class LdapTable(BaseTable):
     def conclude(self, question: Query, key: str, code: int, entries: Sequence[Entry]) -> Answer:
         """Return the answer for *key*, whose search brought *entries* and a result code."""
         config = self.config
+        self._notes = []
         if code == _NO_SUCH_OBJECT and config.search_base.dynamic:
+            self._notes.append("this base does not exist: no error where search_base has a %")
             return NotFound()
         if code == _NO_SUCH_OBJECT:
             message = f"Search base '{question.base}' not found: {code}: {err2string(code)}"
@@ -134,8 +139,7 @@ class LdapTable(BaseTable):
             return Failed(str(failure))
         except CouldNotAsk as error:
             self._forget()
-            self.context.warn(error.message)
-            return Failed(error.message)
+            return self._unanswered(error)
         finally:
             self._entries = collector.seen
             if collector.last_code:
@@ -143,20 +147,36 @@ class LdapTable(BaseTable):
                     "dict_ldap_lookup: Had some trouble with entries returned by search: "
                     + err2string(collector.last_code)
                 )
-        return Found(collector.text) if collector.text else NotFound()
+        if collector.text:
+            return Found(collector.text)
+        if entries:
+            wanted = ", ".join(config.attributes.all) or "result_attribute, which is empty"
+            self._notes.append(f"no value to be used in {wanted}")
+        return NotFound()
 
     def _broken(self, error: ApiError) -> Failed:
         """Return the failure of a conversation; a failed reconnection has words of its own."""
         if error.message.startswith("Unable to "):
             self._forget()
             return self._no_connection(error)
+        self._name_servers()
         return self._search_error(error.result)
 
     def _no_connection(self, error: ApiError) -> Failed:
         about_tls = error.message.startswith("Unable to allocate new TLS context")
         function = "dict_ldap_set_tls_options" if about_tls else "dict_ldap_connect"
         self.context.warn(f"{function}: {error.message}")
+        self._name_servers()
         return Failed(error.message)
+
+    def _unanswered(self, error: CouldNotAsk) -> Failed:
+        self.context.warn(error.message)
+        self._name_servers()
+        return Failed(error.message)
+
+    def _name_servers(self) -> None:
+        """Say where the answer should have come from: Postfix's words do not tell."""
+        self._notes.append(f"server_host: {' '.join(self.config.session.hosts)}")
 
     def _search_error(self, code: int) -> Failed:
         message = f"Search error {code}: {err2string(code)}"
@@ -192,6 +212,7 @@ class LdapTable(BaseTable):
             entries=tuple(self._entries),
             result=answer.value if isinstance(answer, Found) else None,
             error=answer.message if isinstance(answer, Failed) else None,
+            notes=tuple(self._notes),
         )
 
     def close(self) -> None:

@@ -40,6 +40,56 @@ def test_a_warning_is_given_once(cli, tmp_path: Path) -> None:
     assert len(told) == len(set(told)) == 5, told
 
 
+def test_the_trace_of_a_loop_has_its_first_round(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = h.test\nrecipient_delimiter = +\n"
+        "virtual_alias_domains = example.com\nvirtual_alias_maps = inline:{"
+        " {a@example.com = b@example.com, c@d.test}, {b@example.com = A@example.com} }\n"
+    )
+    done = cli("resolve", "--trace", "-c", ".", "a+x@example.com")
+    assert done.status == 75
+    assert len(done.out.splitlines()) < 20
+    assert done.out.endswith(
+        "    b+x@example.com -> A+x@example.com  (virtual_alias_maps, level 2)\n"
+        "    A+x@example.com comes round again: a loop, which is followed up to a limit"
+        "  (to level 1000)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "note"),
+    [
+        ("search_base = ou=Poeple,dc=%2,dc=%1", "this base does not exist"),
+        ("result_attribute = mailRoutingAdress", "no value to be used in mailRoutingAdress"),
+        ("domain = exmaple.com", "not asked: domain does not list"),
+        ("query_filter = (&(mail=%s)(uid=%9))", "not asked: the key lacks a part"),
+    ],
+)
+def test_a_trace_says_why_nothing_was_found(example, tmp_path: Path, setting, note) -> None:
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = h.test\nvirtual_alias_domains = example.com\n"
+        f"virtual_alias_maps = ldap:{tmp_path}/a.cf\n"
+    )
+    (tmp_path / "a.cf").write_text(
+        "server_host = ldap://127.0.0.1:1\nversion = 3\nbind = no\nsearch_base = dc=example,dc=com\n"
+        f"query_filter = (mail=%s)\nresult_attribute = mailRoutingAddress\n{setting}\n"
+    )
+    words = ("resolve", "--trace", "-c", ".", "jd@example.com")
+    assert f"        ({note}" in example("-H", "ldif:example.ldif", *words).out
+
+
+def test_a_trace_names_the_servers_that_nobody_reached(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = h.test\nvirtual_alias_domains = example.com\n"
+        f"virtual_alias_maps = ldap:{tmp_path}/a.cf\n"
+    )
+    (tmp_path / "a.cf").write_text(
+        "server_host = 127.0.0.1:1 127.0.0.1:2\nbind = no\nsearch_base = dc=example,dc=com\n"
+    )
+    told = cli("resolve", "--trace", "-c", ".", "jd@example.com").out
+    assert "(server_host: ldap://127.0.0.1:1 ldap://127.0.0.1:2)" in told
+
+
 def test_lookups_from_stdin(example, tmp_path: Path) -> None:
     from tests.cli.process import run
 
