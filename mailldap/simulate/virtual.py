@@ -126,8 +126,8 @@ class Cleanup:
             )
             envelope.failures.append(_write_error())
         elif isinstance(hit, Hit):
-            self._note("copy", parameter, address, unquote(hit.value))
-            self._blind_copy(envelope, unquote(hit.value))
+            self._note("copy", parameter, address, hit.value)
+            self._blind_copy(envelope, hit.value)  # taken for internal form: quotes are part of it
 
     def _blind_copy(self, envelope: Envelope, address: str) -> None:
         clean = self._canonical(envelope, address)
