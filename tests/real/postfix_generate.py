@@ -384,7 +384,7 @@ class ConfigGenerator(Generator):
         if self.chance(0.1):
             s["always_bcc"] = self.pick(["archive@other.example", "bob", "alice@example.com"])
         if self.chance(0.1):
-            s["recipient_bcc_maps"] = self.table("rbcc", lambda: "watch@other.example")
+            s["recipient_bcc_maps"] = self.table("rbcc", self.result)
 
     def users(self) -> None:
         s = self.settings
