@@ -63,7 +63,7 @@ def lookup(
     bulk = _is_bulk(keys)
     with ExitStack() as opened:
         chosen = config_directory(run, directory)
-        context = table_context(run, chosen, fold=not keep_case, version=version)
+        context = table_context(run, chosen, fold=not keep_case, version=version, started=True)
         if run.options.verbose and not bulk:
             context.probe = partial(_tell, run)
         asked = _tables(run, chosen, tables or [], opened, context)

@@ -47,14 +47,29 @@ def session_opener(run: Run) -> SessionOpener:
 
 
 def table_context(
-    run: Run, directory: str | None, *, fold: bool = True, version: str = "debian"
+    run: Run,
+    directory: str | None,
+    *,
+    fold: bool = True,
+    version: str = "debian",
+    started: bool = False,
 ) -> TableContext:
-    """Return the context of the tables of the Postfix in *directory*."""
+    """Return the context of the tables of the Postfix in *directory*.
+
+    Says what Postfix warns about while it reads main.cf. With *started*, a main.cf with which no
+    program of Postfix starts, not even postmap, raises ConfigError.
+    """
     from mailldap.simulate import configured
 
     if version not in {"debian", "upstream"}:
         raise UsageError(f"--postfix-version {version}: no such build", hint="debian or upstream")
     main = configured.read_main(directory)
+    for text in main.warnings:
+        run.warning(text)
+    if started:
+        from mailldap.simulate.demands import check_parameters
+
+        check_parameters(main)
     return configured.table_context(
         main,
         session_opener(run),

@@ -13,6 +13,7 @@ from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.rfc822 import quote, unquote
 from mailldap.simulate.ahead import ask_ahead
 from mailldap.simulate.decision import Refused
+from mailldap.simulate.demands import check_parameters
 from mailldap.simulate.footer import Footers, Said
 from mailldap.simulate.local import LocalDomains
 from mailldap.simulate.lookup import AddressSearch, Extensions
@@ -35,7 +36,7 @@ from mailldap.simulate.route import Resolver, Route
 from mailldap.simulate.sender import Senders
 from mailldap.simulate.smtp_syntax import Argument
 from mailldap.simulate.smtpd import AddressChecks
-from mailldap.simulate.startup import check_cleanup, check_parameters, check_rewrite, check_smtpd
+from mailldap.simulate.startup import check_cleanup, check_rewrite, check_smtpd
 from mailldap.simulate.trace import Step
 from mailldap.simulate.virtual import Cleanup, Envelope
 from mailldap.tables.base import Probe, TableContext

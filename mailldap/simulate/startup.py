@@ -1,26 +1,21 @@
-"""Settings with which Postfix's daemons do not start.
+"""Settings with which smtpd and cleanup do not start, besides those of :mod:`.demands`.
 
-``data/daemon-parameters.txt`` has what each program demands of its parameters. Source: Postfix
-3.7, the parameter tables of mail_params.c, smtpd.c, cleanup_init.c and trivial-rewrite.c;
-mail_conf_str(3), mail_conf_int(3), mail_conf_bool(3), mail_conf_time(3); smtpd_check_init() in
-smtpd_check.c, pre_jail_init() in smtpd.c and cleanup_init.c, resolve_init() in resolve.c.
+Source: Postfix 3.7, smtpd_check_init() in smtpd_check.c, pre_jail_init() in smtpd.c and
+cleanup_init.c, resolve_init() in resolve.c.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.words import lower_ascii, split_braced, split_list, unbrace
+from mailldap.simulate.demands import check_parameters, fault, listed_names
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.restriction_lists import RestrictionLists
-from mailldap.simulate.virtual import listed_names, override_options
+from mailldap.simulate.virtual import override_options
 
-_DATA = Path(__file__).parent.parent / "data" / "daemon-parameters.txt"
 _TLS_LEVELS = frozenset({"none", "may", "encrypt", "fingerprint", "verify", "secure"})
 #: The words that a parameter takes.
 _WORDS = {
@@ -101,141 +96,26 @@ _REWRITE_MAPS = (
 _REWRITE_LISTS = ("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
 
 
-@dataclass(frozen=True, slots=True)
-class _Demand:
-    """What a program demands of one parameter."""
-
-    name: str
-    kind: str
-    minimum: int | None
-    maximum: int | None
-    programs: frozenset[str]
-
-
-@cache
-def _demands() -> tuple[_Demand, ...]:
-    found = []
-    for line in _DATA.read_text("utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        name, kind, minimum, maximum, programs = line.split()
-        found.append(
-            _Demand(
-                name,
-                kind,
-                int(minimum) or None,
-                int(maximum) or None,
-                frozenset(programs.split(",")),
-            )
-        )
-    return tuple(found)
-
-
-def check_parameters(main: MainCf, *programs: str) -> None:
-    """Raise ConfigError, in Postfix's words, for the first parameter that ends a program.
-
-    *programs*: ``smtpd``, ``cleanup``, ``trivial-rewrite``; what ends all is always looked for.
-    """
-    set_here, derived = [], []
-    for demand in _demands_of(programs):
-        if main.explicit(demand.name) is not None:
-            set_here.append(demand)
-        elif "$" in (main.default(demand.name) or ""):
-            derived.append(demand)
-    for demand in (*set_here, *derived):
-        _check(main, demand)
-
-
-def refused_parameters(main: MainCf, *programs: str) -> Iterator[tuple[str, ConfigError]]:
-    """Yield every parameter that main.cf sets and that ends a program, with Postfix's words.
-
-    *programs* as in check_parameters.
-    """
-    for demand in _demands_of(programs):
-        if main.explicit(demand.name) is not None:
-            try:
-                _check(main, demand)
-            except ConfigError as error:
-                yield demand.name, error
-
-
-def _demands_of(programs: Iterable[str]) -> list[_Demand]:
-    wanted = {"all", *programs}
-    return [demand for demand in _demands() if wanted & demand.programs]
-
-
-def _check(main: MainCf, demand: _Demand) -> None:
-    name = demand.name
-    if demand.kind in {"bool", "nbool"}:
-        main.get_bool(name)
-    elif demand.kind in {"int", "nint"}:
-        main.get_int(name, demand.minimum, demand.maximum)
-    elif demand.kind == "long":
-        _check_long(main, demand)
-    elif demand.kind == "time":
-        _check_range(main, demand, main.get_time(name))
-    else:
-        _check_length(main, demand)
-
-
-def _check_long(main: MainCf, demand: _Demand) -> None:
-    text = main.get(demand.name)
-    digits = text.lstrip().removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and int(digits) < 2**63):
-        raise _fault(main, demand.name, f"bad numerical configuration: {demand.name} = {text}")
-    _check_range(main, demand, int(text))
-
-
-def _check_range(main: MainCf, demand: _Demand, number: int) -> None:
-    least, most = demand.minimum, demand.maximum
-    if least is not None and number < least:
-        limit, sign, word = least, "<", "min"
-    elif most is not None and number > most:
-        limit, sign, word = most, ">", "max"
-    else:
-        return
-    if demand.kind == "time":
-        raise _fault(main, demand.name, f"invalid {demand.name}: {number} ({word} {limit})")
-    text = f"invalid {demand.name} parameter value {number} {sign} {limit}"
-    raise _fault(main, demand.name, text)
-
-
-def _check_length(main: MainCf, demand: _Demand) -> None:
-    text = main.get(demand.name)
-    length = len(text.encode("utf-8", "surrogateescape"))
-    for limit, sign, beyond in (
-        (demand.minimum, "<", length < (demand.minimum or 0)),
-        (demand.maximum, ">", length > (demand.maximum or length)),
-    ):
-        if limit is not None and beyond:
-            raise _fault(
-                main,
-                demand.name,
-                f"bad string length {length} {sign} {limit}: {demand.name} = {text}".rstrip(),
-                f"give {demand.name} a value, or remove the line for the default",
-            )
-
-
 def check_smtpd(opened: Opened, lists: RestrictionLists) -> None:
     """Raise ConfigError for settings and tables with which smtpd does not start."""
     main = opened.main
     check_parameters(main, "smtpd")
     for name, words in _WORDS.items():
         if lower_ascii(main.get(name)) not in words:
-            raise _fault(main, name, f"bad configuration: {name} = {main.get(name)}")
+            raise fault(main, name, f"bad configuration: {name} = {main.get(name)}")
     for name, classes in _SMTPD_CLASSES.items():
         listed_names(main, name, classes)
     override_options(main)
     name = "header_from_format"
     if lower_ascii(main.get(name)) not in {"standard", "obsolete"}:
-        raise _fault(main, name, f'invalid setting: "{name} = {main.get(name)}"')
+        raise fault(main, name, f'invalid setting: "{name} = {main.get(name)}"')
     name = "smtpd_forbid_bare_newline"
     if lower_ascii(main.get(name)) not in _BARE_NEWLINE:
-        raise _fault(main, name, f"bad parameter value: '{name} = {main.get(name)}'")
+        raise fault(main, name, f"bad parameter value: '{name} = {main.get(name)}'")
     level = main.get("smtpd_tls_security_level")
     unwrapped = bool(level) and not main.get_bool("smtpd_tls_wrappermode")
     if unwrapped and lower_ascii(level) not in _TLS_LEVELS:
-        raise _fault(main, "smtpd_tls_security_level", f'Invalid TLS level "{level}"')
+        raise fault(main, "smtpd_tls_security_level", f'Invalid TLS level "{level}"')
     for service in lists.policy_services():
         _check_policy_service(main, service)
     _open_tables(opened, _SMTPD_MAPS, _SMTPD_LISTS)
@@ -298,7 +178,3 @@ def _open_tables(opened: Opened, maps: Iterable[str], lists: Iterable[str]) -> N
 def _may_be_fatal(spec: str) -> bool:
     kind, colon, name = spec.partition(":")
     return kind == "ldap" or (bool(colon) and not (kind and name))
-
-
-def _fault(main: MainCf, name: str, message: str, hint: str | None = None) -> ConfigError:
-    return ConfigError(message, file=main.name, line=main.location(name), hint=hint)

@@ -6,14 +6,13 @@ cleanup_out_recipient.c; canonical(5), virtual(5), ADDRESS_REWRITING_README.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.rfc822 import addresses, quote, unquote
 from mailldap.postfix.words import fold, split_list
+from mailldap.simulate.demands import listed_names
 from mailldap.simulate.lookup import ADDRESS, AddressSearch, Hit
 from mailldap.simulate.opened import Opened
 from mailldap.simulate.rewrite import Rewriting
@@ -340,20 +339,6 @@ class Cleanup:
             expansion=self._main.get_int("virtual_alias_expansion_limit", 1),
             length=self._main.get_int("virtual_alias_address_length_limit", 1),
         )
-
-
-def listed_names(main: MainCf, parameter: str, known: Iterable[str]) -> frozenset[str]:
-    """Return the names that a parameter lists; raises ConfigError for one that is not known."""
-    names = split_list(main.get(parameter))
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                f'unknown {parameter} value "{name}" in "{main.get(parameter)}"',
-                file=main.name,
-                line=main.location(parameter),
-                hint=f"use {', '.join(sorted(known))}",
-            )
-    return frozenset(names)
 
 
 def override_options(main: MainCf) -> frozenset[str]:

@@ -132,6 +132,7 @@ class _LdapAsker:
         return (
             not config.session.chase_referrals
             and not config.attributes.special
+            and config.session.timeout >= -1
             and config.session.timeout != 0
             and config.size_limit >= 0
         )

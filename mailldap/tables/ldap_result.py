@@ -23,6 +23,7 @@ from mailldap.tables.ldap_config import LdapConfig
 _NO_SUCH_OBJECT = 32
 _BAD_FILTER = -7
 _PARAM_ERROR = -9
+_TIMEOUT = -5
 _PROTOCOL_ERROR = 2
 _INVALID_DN = 34
 
@@ -63,6 +64,8 @@ def request_of(config: LdapConfig, query: Query) -> SearchRequest | int:
             parsed = parse_libldap(query.filter) if query.filter else None
         except FilterError:
             return _BAD_FILTER
+    if config.session.timeout < -1:
+        return _TIMEOUT  # only -1 waits for ever; libldap gives up whatever the server answers
     if config.size_limit < 0:
         return _PROTOCOL_ERROR  # what servers make of it
     if parsed is None:

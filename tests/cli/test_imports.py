@@ -32,7 +32,8 @@ LOOKUP = START | {
     "mailldap.postfix", "mailldap.postfix.expand", "mailldap.postfix.host",
     "mailldap.postfix.lines", "mailldap.postfix.main_cf", "mailldap.postfix.parameters",
     "mailldap.postfix.words",
-    "mailldap.simulate", "mailldap.simulate.configured",
+    "mailldap.simulate", "mailldap.simulate.configured", "mailldap.simulate.demands",
+    "mailldap.simulate.hostname",
     "mailldap.tables", "mailldap.tables.base", "mailldap.tables.open", "mailldap.tables.simple",
     "mailldap.tables.table", "mailldap.tables.text",
 }  # fmt: skip

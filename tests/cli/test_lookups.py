@@ -107,6 +107,20 @@ def test_lookups_from_stdin(example, tmp_path: Path) -> None:
     assert run(tmp_path, "lookup", "-", "key").status == 2
 
 
+def test_a_main_cf_of_which_postmap_dies_is_bad_configuration(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("smtputf8_enable = yes\ninet_protocols = ipv4 # no IPv6\n")
+    done = cli("lookup", "-c", ".", "--table", "static:x", "a")
+    assert done.status == 78
+    assert 'main.cf:2: unknown inet_protocols value "#" in "ipv4 # no IPv6"' in done.err
+
+
+def test_what_postfix_warns_about_while_it_reads_main_cf(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("a = 1\na = 2\n")
+    done = cli("lookup", "-c", ".", "--table", "static:x", "a")
+    assert (done.status, done.out) == (0, "x\n")
+    assert "main.cf, line 2: overriding earlier entry: a=1" in done.err
+
+
 @pytest.fixture
 def set_(tmp_path: Path) -> Path:
     folder = tmp_path / "pf"

@@ -133,7 +133,18 @@ def test_tables_of_other_machines_are_no_matter_until_they_are_asked() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    ["soft_bounce = maybe", "local_transport =", "ipc_timeout = x", "message_size_limit = 10M"],
+    [
+        "soft_bounce = maybe",
+        "local_transport =",
+        "ipc_timeout = x",
+        "message_size_limit = 10M",
+        "inet_protocols = ipv4 # no IPv6",
+        "myhostname = mail.example.com.",
+        "mydomain = -example.com",
+        "myorigin = example.com, example.net",
+        "relayhost = MAIL.example.com",
+        "fast_flush_domains = ${x",
+    ],
 )
 def test_what_ends_every_daemon_is_told_at_once(settings) -> None:
     with pytest.raises(ConfigError):

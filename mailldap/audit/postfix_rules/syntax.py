@@ -15,7 +15,7 @@ from mailldap.audit.source import SourceFile
 from mailldap.errors import ConfigError
 from mailldap.postfix.lines import logical_lines
 from mailldap.postfix.parameters import default_of
-from mailldap.simulate.startup import refused_parameters
+from mailldap.simulate.demands import refused_parameters
 
 #: Parameters that take more than yes and no, which is their default.
 _NO_TRUTH = frozenset({"smtpd_forbid_bare_newline"})

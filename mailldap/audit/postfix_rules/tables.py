@@ -101,8 +101,8 @@ def timeout(conf: Configuration) -> Iterator[Finding]:
         if seconds <= 0:
             yield _finding(
                 file, "ldap-timeout", "error", "timeout",
-                "every lookup fails" if seconds == 0 else "a server that hangs is waited for"
-                " without end",
+                "a server that hangs is waited for without end" if seconds == -1 else
+                "every lookup fails",
                 "write timeout = 4",
             )  # fmt: skip
         elif seconds > PATIENCE:
