@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
+from mailldap.postfix.parameters import default_of
 from mailldap.postfix.words import lower_ascii, split_list
 from mailldap.simulate.hostname import is_hostname
 
@@ -30,26 +31,23 @@ class _Demand:
     kind: str
     minimum: int | None
     maximum: int | None
-    programs: frozenset[str]
 
 
 @cache
-def _demands() -> tuple[_Demand, ...]:
-    found = []
-    for line in _DATA.read_text("utf-8").splitlines():
-        if line.startswith("#"):
-            continue
-        name, kind, minimum, maximum, programs = line.split()
-        found.append(
-            _Demand(
-                name,
-                kind,
-                int(minimum) or None,
-                int(maximum) or None,
-                frozenset(programs.split(",")),
-            )
-        )
-    return tuple(found)
+def _lines() -> tuple[str, ...]:
+    return tuple(line for line in _DATA.read_text("utf-8").splitlines() if not line.startswith("#"))
+
+
+def _demands(main: MainCf, programs: set[str]) -> Iterator[_Demand]:
+    """Yield what *programs* demand of parameters that main.cf sets, or that follow from those."""
+    own = {setting.name for setting in main.settings}
+    for line in _lines():
+        name, kind, minimum, maximum, wanted_by = line.split(" ")
+        default = "" if name in own else default_of(name) or ""
+        if (
+            name in own or ("$" in default and any(other in default for other in own))
+        ) and not programs.isdisjoint(wanted_by.split(",")):
+            yield _Demand(name, kind, int(minimum) or None, int(maximum) or None)
 
 
 def check_parameters(main: MainCf, *programs: str) -> None:
@@ -76,19 +74,13 @@ def refused_parameters(main: MainCf, *programs: str) -> Iterator[tuple[str, Conf
 
 def _checks(main: MainCf, programs: Iterable[str]) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield parameters, and what raises ConfigError for the value of each."""
-    wanted = {"all", *programs}
-    set_here, derived = [], []
-    for demand in _demands():
-        if not wanted & demand.programs:
-            continue
-        if main.explicit(demand.name) is not None:
-            set_here.append(demand)
-        elif "$" in (main.default(demand.name) or ""):
-            derived.append(demand)
-    for demand in (*set_here, *derived):
+    demands = list(_demands(main, {"all", *programs}))
+    # What is written there is told before what follows from it.
+    for demand in sorted(demands, key=lambda demand: main.explicit(demand.name) is None):
         yield demand.name, partial(_check, main, demand)
     name = "inet_protocols"
-    yield name, partial(listed_names, main, name, ("all", "ipv4", "ipv6"))
+    if main.explicit(name) is not None:
+        yield name, partial(listed_names, main, name, ("all", "ipv4", "ipv6"))
     if any(main.explicit(name) is not None for name in _HOSTNAMES):
         for name in _HOSTNAMES:
             yield name, partial(_check_hostname, main, name)
