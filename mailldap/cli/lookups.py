@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +95,8 @@ def _tables(
     if not specs:
         specs = split_braced(context.parameter("virtual_alias_maps") or "")
     if specs:
+        for spec in specs:
+            _tell_prefix(spec)
         lookup = Lookup(specs, context)
         opened.callback(lookup.close)
         return lookup
@@ -118,6 +121,13 @@ def _typed(name: str) -> str:
     if name.endswith(".cf") and ":" not in name:
         return f"ldap:{name}" if name.startswith(("/", ".")) else f"ldap:./{name}"
     return name
+
+
+def _tell_prefix(spec: str) -> None:
+    """Say that ``ldap:NAME`` is no file, where one of that name is here (ldap_table(5))."""
+    kind, _, name = spec.removeprefix("proxy:").partition(":")
+    if kind == "ldap" and not name.startswith(("/", ".")) and Path(name).is_file():
+        warn(f"warning: ldap:{name} means {name}_… in main.cf; the file is ldap:./{name}")
 
 
 def _is_bulk(arguments: Sequence[str]) -> bool:

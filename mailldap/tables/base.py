@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from mailldap.directory.base import SessionOpener
+from mailldap.errors import TableUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +120,14 @@ class TableContext:
     substitution: bool = True
     #: Connections that tables of one context share.
     shared: dict[str, object] = field(default_factory=dict)
+
+
+def not_opened(path: str, error: OSError, what: str = "open") -> TableUnavailable:
+    """Return the error about a table's file that cannot be read, in Postfix's words."""
+    hint = (
+        None
+        if path.startswith("/")
+        else "without / in front a name begins at the current directory, whatever -c says; "
+        "a daemon's is its queue directory"
+    )
+    return TableUnavailable(f"{what} {path}: {error.strerror}", hint=hint)

@@ -65,6 +65,9 @@ def _from_file(
 ) -> list[Pattern]:
     try:
         text = decode(context.read_file(path))
+    except IsADirectoryError as error:  # it could be opened: that ends daemons too
+        text = f"match_list_parse: read file {path}: {error.strerror}"
+        raise ConfigError(text, hint="name a file, with one pattern a line") from error
     except OSError as error:
         reason = f"open file {path}: {error.strerror}"
         if not context.daemon:

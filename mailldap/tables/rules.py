@@ -13,7 +13,7 @@ from typing import Literal
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import LogicalLine, decode, logical_lines
 from mailldap.postfix.words import next_word, unbrace
-from mailldap.tables.base import Answer, Found, NotFound, TableContext
+from mailldap.tables.base import Answer, Found, NotFound, TableContext, not_opened
 from mailldap.tables.table import BaseTable
 
 
@@ -93,7 +93,7 @@ def rule_lines(kind: str, path: str, context: TableContext) -> list[LogicalLine]
                 raise ConfigError(f"cidr map {path}: read error: {error.strerror}") from error
             text = ""
         except OSError as error:
-            raise TableUnavailable(f"open {path}: {error.strerror}") from error
+            raise not_opened(path, error) from error
     return list(logical_lines(text, path, context.warn))
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mailldap.errors import ConfigError, TableUnavailable
+from mailldap.errors import ConfigError
 from mailldap.postfix.lines import decode
 from mailldap.postfix.main_cf import parse_settings
 from mailldap.postfix.words import to_bool, to_int
-from mailldap.tables.base import TableContext
+from mailldap.tables.base import TableContext, not_opened
 
 
 class Source(Protocol):
@@ -40,7 +40,7 @@ class FileSource:
         except IsADirectoryError as error:
             raise ConfigError(f"read {path}: {error.strerror}") from error
         except OSError as error:
-            raise TableUnavailable(f"open {path}: {error.strerror}") from error
+            raise not_opened(path, error) from error
         self._path = path
         self._settings = {s.name: s for s in parse_settings(text, path, context.warn)}
 

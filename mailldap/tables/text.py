@@ -14,7 +14,7 @@ from pathlib import Path
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import decode, logical_lines
 from mailldap.postfix.words import COMMA_SPACE, c_string, fold, is_utf8, split_key, split_list
-from mailldap.tables.base import Answer, Found, NotFound, TableContext
+from mailldap.tables.base import Answer, Found, NotFound, TableContext, not_opened
 from mailldap.tables.table import BaseTable
 
 #: Types that postmap(1) makes from text, and what it appends to the file's name.
@@ -121,7 +121,7 @@ def open_texthash(path: str, context: TableContext) -> TextTable:
     except IsADirectoryError as error:
         raise ConfigError(f"read {path}: {error.strerror}") from error
     except OSError as error:
-        raise TableUnavailable(f"open database {path}: {error.strerror}") from error
+        raise not_opened(path, error, "open database") from error
     return TextTable("texthash", path, context, read_entries(text, path, context))
 
 
@@ -140,8 +140,8 @@ def open_database(kind: str, path: str, context: TableContext) -> TextTable:
     except OSError as error:
         nothing = isinstance(error, FileNotFoundError | IsADirectoryError)
         if nothing and not os.path.lexists(path + suffix):
-            missing = os.strerror(errno.ENOENT)
-            raise TableUnavailable(f"open database {path}{suffix}: {missing}") from error
+            missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise not_opened(path + suffix, missing, "open database") from error
         raise ConfigError(
             f"open database {path}{suffix}: only its text can be read here, "
             f"and that gives: {error.strerror}",

@@ -121,6 +121,23 @@ def test_what_postfix_warns_about_while_it_reads_main_cf(cli, tmp_path: Path) ->
     assert "main.cf, line 2: overriding earlier entry: a=1" in done.err
 
 
+def test_a_file_that_is_asked_as_a_prefix_is_told(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("x.cf_server_host = ldap://127.0.0.1:1\n")
+    (tmp_path / "x.cf").write_text("")
+    done = cli("lookup", "-c", ".", "--table", "ldap:x.cf", "a")
+    assert done.status == 75
+    assert "ldap:x.cf means x.cf_" in done.err
+    assert "the file is ldap:./x.cf" in done.err
+
+
+@pytest.mark.parametrize("table", ["none.cf", "texthash:none", "hash:none", "regexp:none"])
+def test_where_a_relative_name_begins_is_told(cli, tmp_path: Path, table: str) -> None:
+    (tmp_path / "main.cf").write_text("")
+    done = cli("lookup", "-c", ".", "--table", table, "a")
+    assert done.status == 78
+    assert "No such file or directory\n  without / in front" in done.err
+
+
 @pytest.fixture
 def set_(tmp_path: Path) -> Path:
     folder = tmp_path / "pf"
