@@ -87,15 +87,18 @@ class Connections:
             if not self.current.channel.stale:
                 return self.current
             self.disconnect()
-        failures: list[str] = []
+        failures: list[CouldNotAsk] = []
         for uri in self._uris:
             try:
                 self.current = Connection(uri, self._options)
             except CouldNotAsk as error:
-                failures.append(error.message)
+                failures.append(error)
             else:
                 return self.current
-        raise Unreachable("; ".join(failures))
+        hints = (failure.hint for failure in failures if failure.hint)
+        raise Unreachable(
+            "; ".join(failure.message for failure in failures), hint=next(hints, None)
+        )
 
     def disconnect(self) -> None:
         """Unbind; harmless when that was done."""

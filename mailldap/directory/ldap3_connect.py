@@ -33,13 +33,19 @@ class _Tls(ldap3.Tls):
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(validate=context.verify_mode)
         self._context = context
+        #: Why there is no TLS: ldap3 goes on with a text that has this in two pairs of quotes.
+        self.failure: ssl.SSLError | None = None
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        connection.socket = self._context.wrap_socket(
-            connection.socket,
-            server_hostname=connection.server.host,
-            do_handshake_on_connect=do_handshake,
-        )
+        try:
+            connection.socket = self._context.wrap_socket(
+                connection.socket,
+                server_hostname=connection.server.host,
+                do_handshake_on_connect=do_handshake,
+            )
+        except ssl.SSLError as error:
+            self.failure = error
+            raise
 
 
 def tls_context(options: ServerOptions) -> ssl.SSLContext:
@@ -78,8 +84,22 @@ def connect(uri: ServerUri, options: ServerOptions) -> ldap3.Connection:
     except Exception as error:
         if connection is not None:
             connection.strategy.close()
+            if isinstance(tls := connection.server.tls, _Tls) and tls.failure:
+                raise _no_tls(tls.failure, uri) from error
         raise _ours(error, uri) from error
     return connection
+
+
+def _no_tls(failure: ssl.SSLError, uri: ServerUri) -> Unreachable:
+    """Return the error for a handshake that failed, in OpenSSL's words."""
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return Unreachable(
+            f"{uri}: its certificate is not accepted: {failure.verify_message.rstrip('.')}",
+            hint="`ca_file:` in mailldap.yaml names the authority; the name must be the server's",
+        )
+    reason = (failure.reason or str(failure)).lower().replace("_", " ")
+    hint = "ldaps:// is for a port that speaks TLS from the first byte; -ZZ is StartTLS on ldap://"
+    return Unreachable(f"{uri}: no TLS: {reason}", hint=hint if uri.scheme == "ldaps" else None)
 
 
 def _ours(error: Exception, uri: ServerUri) -> MailldapError:

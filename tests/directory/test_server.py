@@ -164,6 +164,37 @@ class TestConnecting:
         with directory(handler, start_tls="try") as made:
             assert everything(made) == []
 
+    def test_a_port_without_tls_is_told_as_that(self):
+        with FakeServer(hangs_up) as plain:
+            uri = plain.uri.replace("ldap:", "ldaps:")
+            with directory(uri) as made, pytest.raises(Unreachable) as caught:
+                made.connect()
+        assert str(caught.value).startswith(f"{uri}: no TLS: ")
+        assert "(" not in str(caught.value)
+        assert "StartTLS" in caught.value.hint
+
+    @pytest.mark.parametrize("start_tls", ["never", "must"])
+    def test_a_certificate_that_is_not_accepted_is_told_as_that(self, pki, start_tls):
+        pair = pki.issue("elsewhere", "DNS:elsewhere.internal")
+
+        def start(connection):
+            message_id, _, _ = connection.read()
+            connection.send(message(message_id, result(0x78)))
+            with contextlib.suppress(OSError):
+                connection.secure(*pair)
+
+        with (
+            FakeServer(start, tls=pair if start_tls == "never" else None) as server,
+            directory(server.uri, start_tls=start_tls, ca_file=str(pki.ca)) as made,
+            pytest.raises(Unreachable) as caught,
+        ):
+            made.connect()
+        assert str(caught.value) == (
+            f"{server.uri}: its certificate is not accepted: IP address mismatch, certificate is "
+            "not valid for '127.0.0.1'"
+        )
+        assert "ca_file" in caught.value.hint
+
 
 class TestReading:
     def test_an_idle_connection_that_was_closed_is_made_anew(self):
