@@ -46,6 +46,14 @@ def text(value: Value) -> str:
     return result
 
 
+def secret(value: Value) -> str:
+    """Return a secret, of which no error shows anything."""
+    try:
+        return text(value)
+    except ValueError:
+        raise ValueError("should be one line of text") from None
+
+
 def texts(value: Value) -> tuple[str, ...]:
     """Return a list of texts; one text is split at white space and commas."""
     if isinstance(value.raw, list):
@@ -144,7 +152,7 @@ KEYS: dict[str, tuple[str, Convert]] = {
     "structural_class": ("structural_class", choice("account", "inetOrgPerson")),
     "bind_dn": ("bind_dn", text),
     "password_file": ("password_file", path),
-    "password": ("password", text),
+    "password": ("password", secret),
     "sasl_external": ("sasl_external", boolean),
     "start_tls": ("start_tls", choice("never", "try", "must")),
     "ca_file": ("ca_file", path_text),
@@ -208,6 +216,12 @@ def merge(layers: Sequence[Layer], source: Path | None = None) -> Settings:
     problems = []
     for layer in layers:
         for key, value in layer.items():
+            if key in sections and key not in KEYS:
+                if (
+                    value.raw is not None and value.raw is not True
+                ):  # empty: everything below it is a comment
+                    problems.append(f"{value.origin}: {key} should be settings, indented below it")
+                continue
             if key not in KEYS:
                 near = difflib.get_close_matches(key, KEYS, n=1)
                 meant = f"; did you mean {near[0]}?" if near else ""

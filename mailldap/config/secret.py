@@ -18,13 +18,7 @@ def read_secret(path: Path) -> str:
     """
     try:
         with path.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-                raise SecretExposed(
-                    f"others can read this secret (mode {stat.S_IMODE(mode):04o})",
-                    file=str(path),
-                    hint=f"chmod 600 {path}",
-                )
+            must_be_private(os.fstat(stream.fileno()).st_mode, path)
             data = stream.read()
         text = data.decode()
     except OSError as error:
@@ -32,3 +26,17 @@ def read_secret(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError("the secret is not UTF-8", file=str(path)) from error
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def must_be_private(mode: int, path: Path, *, line: int | None = None) -> None:
+    """Raise SecretExposed when *mode* (st_mode) lets group or others read the regular file *path*.
+
+    *line* is where the secret stands in it.
+    """
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise SecretExposed(
+            f"others can read this secret (mode {stat.S_IMODE(mode):04o})",
+            file=str(path),
+            line=line,
+            hint=f"chmod 600 {path}",
+        )
