@@ -19,6 +19,15 @@ from mailldap.version import __version__
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 _EX_SOFTWARE = 70
 _VERSION = "--version"
+#: What to say to the fingers of those who use the OpenLDAP tools.
+_NOT_AN_ARGUMENT = (
+    "a password is no argument, for everybody can see those: -W asks for it, -y reads it"
+)
+_HINTS = {
+    "-w": _NOT_AN_ARGUMENT,
+    "--password": _NOT_AN_ARGUMENT,
+    "-x": "a simple bind is what -D asks for",
+}
 #: The file of this room that has each noun, in the order of the help.
 _FILES = {
     "init": "init",
@@ -134,7 +143,7 @@ def _options(
     ] = False,
 ) -> None:
     """Take the global options."""
-    for name, value in (("-H", uri), ("-b", base), ("-D", bind_dn)):
+    for name, value in (("-H", uri), ("-b", base), ("-D", bind_dn), ("--profile", profile)):
         if value == "":
             raise UsageError(f"{name} '' names nothing", hint="leave it out, or give it a value")
     if output not in FORMATS:
@@ -211,7 +220,8 @@ def _usage(error: Exception) -> UsageError:
         message = "Missing command."
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "mailldap"
-    return UsageError(message, hint=f"`{path} --help` shows what there is")
+    hint = _HINTS.get(getattr(error, "option_name", ""), f"`{path} --help` shows what there is")
+    return UsageError(message, hint=hint)
 
 
 def _wanted_output(argv: Sequence[str]) -> str:

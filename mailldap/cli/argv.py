@@ -65,8 +65,9 @@ _LOCAL_WITH_VALUE = frozenset(
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the global options of *argv* and all other words, each in their order.
 
-    Nothing behind ``--`` is touched. The first of the other words is the noun. Raises UsageError
-    for an option at the end whose value is missing.
+    Nothing behind ``--`` is touched. The first of the other words is the noun; ``help`` in its
+    place is ``--help`` at the end. Raises UsageError for an option at the end whose value is
+    missing.
     """
     front: list[str] = []
     rest: list[str] = []
@@ -82,6 +83,8 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         taken = length or (2 if word in _LOCAL_WITH_VALUE else 1)
         (front if length else rest).extend(argv[position : position + taken])
         position += taken
+    if rest[:1] == ["help"]:
+        rest = [*rest[1:], "--help"]
     return front, rest
 
 

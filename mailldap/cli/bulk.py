@@ -71,7 +71,7 @@ def import_ldif(
         ),
     ] = None,
 ) -> None:
-    """Bring the entries and change records of an LDIF file into the directory.
+    """Bring in the entries and change records of an LDIF file.
 
     What is there already is left alone, so that an import that broke off is finished by a
     second run. Exit 77 when the directory refused something, 65 when something is no LDIF.

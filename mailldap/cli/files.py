@@ -51,7 +51,7 @@ def generate(
         bool, typer.Option("--ask-relay-password", help="prompt for the relay's password")
     ] = False,
 ) -> None:
-    """Make Postfix's files from the settings: to stdout, or with --dir into a directory."""
+    """Make Postfix's files from the settings: to stdout, or --dir."""
     from mailldap.postfix.generate import files
     from mailldap.postfix.generate.generate import generate as make
 
@@ -221,7 +221,7 @@ def undo(
     directory: Annotated[str, typer.Argument(metavar="[DIR]")] = _DIRECTORY,
     force: Annotated[bool, typer.Option("--force", help="also files changed since")] = False,
 ) -> None:
-    """Take back the newest change that fix or generate --apply has made."""
+    """Take back the newest change by fix or generate --apply."""
     from mailldap.audit.fix import tables_among
     from mailldap.postfix.changeset import roll_back
     from mailldap.postfix.write import run_postmap
@@ -250,7 +250,7 @@ def fix(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
-    """Mend what can be mended without a choice of yours; the diff comes first."""
+    """Mend what needs no choice of yours; the diff comes first."""
     from mailldap.audit.fix import plan_fixes
     from mailldap.output.jsonform import findings_form
 

@@ -28,7 +28,7 @@ def init(
         bool, typer.Option("--example", help="with a small LDIF directory to try everything on")
     ] = False,
 ) -> None:
-    """Write a commented mailldap.yaml here; nothing that exists is overwritten."""
+    """Write a commented mailldap.yaml here; never over another one."""
     from mailldap.config.load import FILE_NAME
 
     run = run_of(ctx)

@@ -217,7 +217,7 @@ def resolve(
     trace: Trace = False,
     version: PostfixVersion = "debian",
 ) -> None:
-    """Follow mail through rewriting and alias expansion to its transport and next hop."""
+    """Follow mail through rewriting and aliases to its next hop."""
     run = run_of(ctx)
     run.no_ldif()
     bulk = _is_bulk(addresses)
@@ -244,7 +244,7 @@ def route(
     trace: Trace = False,
     version: PostfixVersion = "debian",
 ) -> None:
-    """Say class, transport and next hop of an address, without expanding it."""
+    """Say class, transport and next hop; aliases are not expanded."""
     run = run_of(ctx)
     run.no_ldif()
     with _postfix(run, directory, version) as postfix:

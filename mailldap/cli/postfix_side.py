@@ -28,7 +28,9 @@ PostfixVersion = Annotated[
 
 
 def config_directory(run: Run, given: str | None) -> str | None:
-    """Return the directory of ``-c``, else of $MAIL_CONFIG, else None."""
+    """Return the directory of ``-c``, else of $MAIL_CONFIG, else None. Raises UsageError."""
+    if given == "":
+        raise UsageError("-c '' names nothing", hint="leave it out, or give it a value")
     return given or run.environment.get("MAIL_CONFIG") or None
 
 

@@ -169,7 +169,7 @@ def recipient_remove(
     who: Who,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
-    """Remove the whole entry, with everything that other tools keep in it."""
+    """Remove the whole entry, also what other tools keep in it."""
     run = run_of(ctx)
     with run.connect() as mail:
         if not (yes or run.options.dry_run):

@@ -126,7 +126,7 @@ def list_addresses(
     login: Annotated[str, typer.Argument(metavar="LOGIN")],
     directory: ConfigDirectory = None,
 ) -> None:
-    """List the addresses that LOGIN owns, as far as the tables can be listed."""
+    """List the addresses that LOGIN owns, as far as tables tell."""
     from mailldap.output.jsonform import sender_list_form
 
     run = run_of(ctx)

@@ -49,7 +49,7 @@ def show(
 
 @schema.command("check")
 def check(ctx: typer.Context) -> None:
-    """Say by OID what schema the server has; exit 1 where it does not serve."""
+    """Say by OID what schema the server has; exit 1: of no use."""
     from mailldap.admin.schema import check_schema
     from mailldap.output.server_form import schema_form
     from mailldap.output.server_text import schema_report_text
@@ -64,7 +64,10 @@ def check(ctx: typer.Context) -> None:
 
 @schema.command("install")
 def install(ctx: typer.Context, beside_misc: Annotated[bool, _EDITION] = False) -> None:
-    """Load the schema into a running OpenLDAP: -H ldapi:/// -Y EXTERNAL."""
+    """Load the schema into a running OpenLDAP, over ldapi:///.
+
+    As root on its machine: -H ldapi:/// -Y EXTERNAL.
+    """
     from mailldap.admin.schema import Edition, install_schema, plan_install
     from mailldap.ldap.ldif import format_change
 
@@ -79,7 +82,7 @@ def install(ctx: typer.Context, beside_misc: Annotated[bool, _EDITION] = False) 
 
 
 def status(ctx: typer.Context) -> None:
-    """Show each server: reachable, product, base, schema, recipients, replication.
+    """Show how each server is: base, schema, recipients, replication.
 
     Exit 0 when all is well, 1 when something is wrong, 69 when no server answers.
     """

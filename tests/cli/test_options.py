@@ -155,3 +155,49 @@ def test_the_ldif_of_a_dry_run_does_what_the_command_does(example, tmp_path, arg
     assert example("export", "ldif").out == wanted
     if argv[:2] != ("alias", "move"):  # which may choose another order to keep mail flowing
         assert made.out == planned
+
+
+@pytest.mark.parametrize("words", [[], ["alias"], ["alias", "add"], ["lookup"]], ids=" ".join)
+def test_help_is_a_word_too(cli, words) -> None:
+    assert cli("help", *words) == cli(*words, "--help")
+    assert cli("-o", "json", "help", *words).out == cli(*words, "--help").out
+
+
+def test_help_for_what_is_not_there(cli) -> None:
+    done = cli("help", "alais")
+    assert done.status == 2
+    assert "Did you mean 'alias'" in done.err
+
+
+def test_the_lists_of_commands_are_not_cut_off(cli, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = {"", *(path.rpartition(" ")[0] for path, _ in commands())}
+    for group in groups:
+        listed = cli(*group.split(), "--help").out.partition("Commands:")[2]
+        assert listed
+        assert "..." not in listed
+
+
+@pytest.mark.parametrize("words", [["-w", "geheim"], ["-wgeheim"], ["--password=geheim"]])
+def test_a_password_as_an_argument_is_refused_and_not_shown(cli, words) -> None:
+    done = cli(*words, "whoami")
+    assert done.status == 2
+    assert "-y" in done.err
+    assert "geheim" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-H", "", "whoami"],
+        ["--profile", "", "whoami"],
+        ["resolve", "-c", "", "x"],
+        ["sender", "owners", "-c", "", "x"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_option_with_nothing_in_it_is_refused(cli, words) -> None:
+    """As it comes of a shell variable that is not set: the default would be somebody else's."""
+    done = cli(*words)
+    assert done.status == 2
+    assert "'' names nothing" in done.err
