@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, Unpack
 
-from mailldap.config.settings import Settings
+from mailldap.config.settings import ConnectOptions, Settings
 from mailldap.directory.base import (
     BulkReader,
     Scope,
@@ -310,6 +312,9 @@ class MailDirectory:
 
         return here
 
+    def __repr__(self) -> str:
+        return f"<MailDirectory {self.directory.uri} {self.settings.base}>"
+
     def close(self) -> None:
         """Give up connections; harmless when closed already."""
         if self._simulator is not None:
@@ -323,16 +328,23 @@ class MailDirectory:
         self.close()
 
 
-def connect(uri: str | Sequence[str], *, base: str | None = None, **options: Any) -> MailDirectory:
+def connect(
+    uri: str | Sequence[str], *, base: str | None = None, **options: Unpack[ConnectOptions]
+) -> MailDirectory:
     """Return the mail directory at *uri*: ``ldif:PATH`` or LDAP URIs that are tried in order.
 
-    *options* are the fields of :class:`mailldap.Settings` (bind_dn, password, start_tls, …);
-    nothing is read from the environment or from configuration files. Raises UsageError for an
-    option that does not exist, and what opening the directory raises.
+    *options* are fields of :class:`mailldap.Settings` (bind_dn, password, start_tls, …); nothing
+    is read from the environment or from configuration files. Raises UsageError for an option
+    that does not exist, and what opening the directory raises.
     """
+    for name in options.keys() - ConnectOptions.__annotations__.keys():
+        near = get_close_matches(name, ConnectOptions.__annotations__, n=1)
+        hint = f"did you mean {near[0]}?" if near else None
+        raise UsageError(f"connect() has no option {name!r}", hint=hint)
+    given: dict[str, Any] = dict(options)
+    if (secret := options.get("password_file")) is not None:
+        given["password_file"] = Path(secret)
+    if schema := options.get("schema"):
+        given["schema"] = (Path(schema),) if isinstance(schema, str) else tuple(map(Path, schema))
     uris = (uri,) if isinstance(uri, str) else tuple(uri)
-    try:
-        settings = Settings(uris=uris, base=base, **options)
-    except TypeError as error:
-        raise UsageError(str(error).replace("Settings.__init__() got", "connect() got")) from None
-    return MailDirectory.open(settings)
+    return MailDirectory.open(Settings(uris=uris, base=base, **given))

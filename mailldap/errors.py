@@ -46,6 +46,20 @@ class MailldapError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception calls the class with str(self), which makes another error or none where that
+        # is not what the class takes; a pool of processes then hangs.
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(
+    kind: type[MailldapError], args: tuple[object, ...], state: dict[str, object]
+) -> MailldapError:
+    """Return a pickled error as it was."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class UsageError(MailldapError):
     """The command or call cannot mean anything."""

@@ -1,8 +1,10 @@
 """The library: its public names, its types, what it imports, and what it never does."""
 
 import ast
+import pickle
 import subprocess
 import sys
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
@@ -10,8 +12,19 @@ import pytest
 
 import mailldap
 from mailldap.client import connect
-from mailldap.config.settings import Settings
-from mailldap.errors import ConfigError, MailldapError, NoSuchRecipient, UsageError
+from mailldap.config.settings import ConnectOptions, Settings
+from mailldap.errors import (
+    AddressTaken,
+    ApiError,
+    ConfigError,
+    LdifError,
+    MailldapError,
+    NoSuchRecipient,
+    RecipientError,
+    ReferralReceived,
+    UsageError,
+    from_result,
+)
 from tests.typing import usage
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +57,19 @@ def test_the_typed_sample_passes_mypy() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_mypy_sees_names_and_options_that_are_not_there() -> None:
+    program = "import mailldap\nmailldap.nonsense\nmailldap.connect('ldif:x', bind_d='cn=x')\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 'Module has no attribute "nonsense"' in done.stdout
+    assert 'Unexpected keyword argument "bind_d"' in done.stdout
 
 
 def test_the_typed_sample_runs(example: Path) -> None:
@@ -89,14 +115,58 @@ def test_nothing_is_read_from_the_environment(example, tmp_path, monkeypatch) ->
 
 
 def test_a_call_that_means_nothing_says_what_is_wrong(example: Path) -> None:
-    with pytest.raises(UsageError, match=r"connect\(\) got an unexpected keyword argument 'bsae'"):
-        connect(f"ldif:{example}", bsae="dc=x")
+    with pytest.raises(UsageError, match=r"connect\(\) has no option 'bind_d'") as caught:
+        connect(f"ldif:{example}", bind_d="cn=x")
+    assert caught.value.hint == "did you mean bind_dn?"
+    with pytest.raises(UsageError, match="no option 'uris'"):
+        connect(f"ldif:{example}", uris=("ldif:x",))
     with pytest.raises(ConfigError):
         connect("gopher://x")
     with pytest.raises(ConfigError, match="no directory is configured"):
         connect([])
     with pytest.raises(ConfigError), connect("ldif:absent.ldif") as mail:
         mail.recipients.entry("x")
+
+
+def test_options_are_the_fields_of_the_settings() -> None:
+    settings = {field.name for field in fields(Settings)} - {"uris", "base", "source"}
+    assert set(ConnectOptions.__annotations__) == settings
+
+
+def test_paths_may_be_text(example: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more.schema"
+    more.write_text("attributetype ( 1.2.3.4 NAME 'shoe' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n")
+    for schema in (str(more), [more], (str(more),)):
+        with connect(f"ldif:{example}", schema=schema) as mail:
+            assert mail.settings.schema == (more,)
+    with pytest.raises(ConfigError, match=r"absent\.schema: No such file"):
+        connect(f"ldif:{example}", schema="absent.schema")
+    with pytest.raises(ConfigError, match="cannot read the secret"):
+        connect("ldap://h", base="dc=x", bind_dn="cn=x", password_file=str(tmp_path / "absent"))
+
+
+def test_it_says_which_directory_it_is(example: Path) -> None:
+    with connect(f"ldif:{example}") as mail:
+        assert repr(mail) == f"<MailDirectory ldif:{example} dc=example,dc=com>"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoSuchRecipient("no x", hint="h"),
+        AddressTaken("a@b", ("cn=x", "cn=y"), hint="h"),
+        ConfigError("bad", file="f", line=3),
+        LdifError("f", 3, "bad"),
+        ApiError(-1, "gone", "it is gone"),
+        RecipientError("cn=x", ("a", "b")),
+        ReferralReceived(10, "there", uris=("ldap://h",)),
+        from_result(32, "nothing there"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_come_whole_from_another_process(error: MailldapError) -> None:
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))
 
 
 def test_errors_have_one_root(example: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from mailldap.errors import ConfigError
 from mailldap.ldap.dn import DN
@@ -112,6 +114,26 @@ class Settings:
                 "no base is known", hint="give -b dc=example,dc=com, or `base:` in mailldap.yaml"
             )
         return self.base
+
+
+class ConnectOptions(TypedDict, total=False):
+    """What ``mailldap.connect`` takes by name: the fields of Settings, and text for a path too."""
+
+    people: str
+    structural_class: str
+    bind_dn: str | None
+    password_file: str | Path | None
+    password: str | None
+    sasl_external: bool
+    start_tls: str
+    ca_file: str | None
+    verify: bool
+    timeout: float
+    connect_timeout: float
+    allow_cleartext_password: bool
+    allow_shared: bool
+    schema: Sequence[str | Path]
+    postfix: PostfixSettings
 
 
 def domain_of(base: str) -> str | None:

@@ -63,10 +63,16 @@ def server_options(settings: Settings) -> dict[str, Any]:
 
 
 def embedded_schema(settings: Settings) -> Schema | None:
-    """Return the embedded schema with the files that the settings add; None for the default."""
+    """Return the embedded schema with the files that the settings add; None for the default.
+
+    Raises ConfigError for a file that cannot be read, SchemaError or LdifError for what is in it.
+    """
     if not settings.schema:
         return None
     schema = default_schema()
     for path in settings.schema:
-        schema = schema.with_more(load_schema_file(path))
+        try:
+            schema = schema.with_more(load_schema_file(path))
+        except OSError as error:
+            raise ConfigError(error.strerror or str(error), file=str(path)) from error
     return schema
