@@ -62,7 +62,7 @@ def test_the_typed_sample_passes_mypy() -> None:
 def test_mypy_sees_names_and_options_that_are_not_there() -> None:
     program = "import mailldap\nmailldap.nonsense\nmailldap.connect('ldif:x', bind_d='cn=x')\n"
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "-c", program],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "-c", program],
         cwd=ROOT,
         capture_output=True,
         text=True,

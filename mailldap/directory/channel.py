@@ -1,8 +1,8 @@
 """LDAP messages over one connected socket: framing, message ids, deadlines.
 
-The socket may be ours or one that ldap3 opened, secured and bound; :meth:`Channel.release` gives
-it back as it was. While a large request waits to be sent, answers are taken in, so that neither
-side can block the other. Failures are ApiError with libldap's numbers.
+The socket may be ours or one that ldap3 opened, secured and bound. While a large request waits to
+be sent, answers are taken in, so that neither side can block the other. Failures are ApiError with
+libldap's numbers.
 """
 
 from __future__ import annotations
@@ -45,14 +45,13 @@ class Channel:
     def __init__(self, sock: socket.socket, *, first_id: int = 1, libldap: bool = False) -> None:
         """*libldap*: answers are taken as libldap takes them, malformed ones too."""
         self._socket = sock
-        self._timeout = sock.gettimeout()
         self._next_id = first_id
         #: Whether answers are taken as libldap takes them.
         self.libldap = libldap
         self._buffer = b""
         self._at = 0
         self._waiting: list[bytes] = []
-        #: False once the conversation broke off or was given back.
+        #: False once the conversation broke off.
         self.usable = True
         #: Whether the server is at work on something that our going away must not disturb.
         self.busy = False
@@ -276,16 +275,6 @@ class Channel:
             self._socket.send(wire.message(self.new_id(), wire.abandon(message_id)))
         except OSError:
             self.usable = False
-
-    def release(self) -> bool:
-        """Give the socket back with its old timeout; tell whether nothing is left unread."""
-        clean = self.usable and self._at == len(self._buffer) and not self._waiting
-        self.usable = False
-        try:
-            self._socket.settimeout(self._timeout)
-        except OSError:
-            return False
-        return clean
 
     def close(self) -> None:
         """Say goodbye and close the socket; harmless when that has been done."""

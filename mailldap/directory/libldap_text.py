@@ -5,7 +5,6 @@ from __future__ import annotations
 from mailldap.errors import ApiError
 
 SERVER_DOWN = -1
-LOCAL_ERROR = -2
 DECODING_ERROR = -4
 TIMEOUT = -5
 AUTH_UNKNOWN = -6

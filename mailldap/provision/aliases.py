@@ -116,12 +116,6 @@ def move_alias(writer: Writer, address: str, recipient: str) -> Result:
     raise CouldNotAsk(f"{wanted}: others kept moving it at the same time", hint="try again")
 
 
-def list_aliases(writer: Writer, recipient: str) -> list[str]:
-    """Return the addresses of *recipient*, in the directory's order."""
-    entry = find_recipient(writer, recipient)
-    return [*entry.texts("mail"), *entry.texts("mailAlternateAddress")]
-
-
 def _spelled(address: str) -> str:
     """Return the address as it would be stored, or as given when it is no address."""
     try:

@@ -58,10 +58,6 @@ class Resolution:
     steps: tuple[Step, ...] = ()
 
 
-#: What route() answers: one recipient, not expanded.
-RouteResult = Resolution
-
-
 @dataclass(frozen=True, slots=True)
 class MessageResolution:
     """What becomes of one message for several recipients.
