@@ -92,6 +92,11 @@ def _tables(
     from mailldap.tables.open import Lookup
 
     specs = [_typed(name) for name in tables]
+    for spec in specs:
+        name = spec.removeprefix("ldap:")
+        if name != spec and not name.startswith(("/", ".")) and Path(name).is_file():
+            warn(f"warning: {spec} is taken from main.cf ({name}_server_host, …), as in Postfix")
+            warn(f"warning: the file of that name is ldap:./{name}")
     if not specs:
         specs = split_braced(context.parameter("virtual_alias_maps") or "")
     if specs:

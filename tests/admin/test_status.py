@@ -192,7 +192,7 @@ def test_products_by_root_dse() -> None:
 def options(slapd, *more: str, admin: bool = False, **rest) -> ServerOptions:
     if admin:
         rest |= {"bind_dn": slapd.admin_dn, "password": slapd.admin_password}
-    return ServerOptions((*more, slapd.uri), slapd.base, connect_timeout=2, timeout=2, **rest)
+    return ServerOptions((*more, slapd.uri), slapd.base, connect_timeout=5, timeout=5, **rest)
 
 
 def refusing() -> str:

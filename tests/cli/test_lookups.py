@@ -17,6 +17,17 @@ def test_a_verbose_lookup_in_a_table(example, tmp_path: Path) -> None:
     assert example(*ask).err == ""
 
 
+def test_a_file_that_is_named_like_parameters_is_pointed_out(example, tmp_path: Path) -> None:
+    """ldap_table(5): without a / or . in front the name is the beginning of parameters."""
+    (tmp_path / "a.cf").write_text("server_host = ldap://127.0.0.1\nsearch_base = dc=x\n")
+    ask = ("-H", "ldif:example.ldif", "lookup", "jd@example.com", "--table")
+    told = example(*ask, "ldap:a.cf").err
+    assert "a.cf_server_host" in told
+    assert "ldap:./a.cf" in told
+    for meant in ("a.cf", "ldap:./a.cf", "ldap:b.cf"):
+        assert "a.cf_server_host" not in example(*ask, meant).err
+
+
 def test_what_will_be_tried_again_is_no_no(cli, tmp_path: Path) -> None:
     """One recipient bounces, the other is deferred: the answer is not 1."""
     (tmp_path / "main.cf").write_text(
