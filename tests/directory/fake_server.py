@@ -6,6 +6,10 @@ import ssl
 import threading
 from collections.abc import Callable
 
+from mailldap.directory.base import Scope
+from mailldap.directory.server import LdapServer
+from mailldap.directory.server_options import ServerOptions
+
 
 def tlv(tag, *parts):
     """One BER element; independent of the code under test."""
@@ -194,3 +198,19 @@ def raw_handler(answers):
                 connection.send(message(message_id, operation))
 
     return handle
+
+
+@contextlib.contextmanager
+def directory(*handlers, **options):
+    """A directory on scripted servers, closed at the end."""
+    with contextlib.ExitStack() as stack:
+        uris = tuple(
+            h if isinstance(h, str) else stack.enter_context(FakeServer(h)).uri for h in handlers
+        )
+        made = LdapServer(ServerOptions(uris, **{"base": "dc=x", "timeout": 30.0} | options))
+        stack.callback(made.close)
+        yield made
+
+
+def everything(made):
+    return list(made.search("dc=x", Scope.SUB, "(mail=*)"))
