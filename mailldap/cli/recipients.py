@@ -65,7 +65,9 @@ def _done(run: Run, mail: MailDirectory, done: Sequence[Result]) -> None:
 def recipient_add(
     ctx: typer.Context,
     uid: Annotated[str, typer.Argument(metavar="UID")],
-    address: Annotated[list[str], typer.Option("--address", "-a", help="an address (mail); once for each")],
+    address: Annotated[
+        list[str], typer.Option("--address", "-a", help="an address (mail); once for each")
+    ],
     routing_to: Annotated[
         list[str], typer.Option("--routing", "-r", help="where its mail goes; once for each")
     ],
