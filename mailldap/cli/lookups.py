@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from mailldap.simulate.simulator import Simulator
     from mailldap.tables.base import Answer, Probe, TableContext
     from mailldap.tables.open import Lookup
+
+    #: Keys, and the answer for each.
+    Answers = tuple[Sequence[str], Sequence[Answer]]
 
 _STATUS = {"deliver": 0, "reject": 1, "defer": 75}
 
@@ -69,13 +74,13 @@ def lookup(
             context.probe = partial(_tell, run)
         asked = _tables(run, chosen, tables or [], opened, context)
         if bulk:
-            from mailldap.tables.bulk import CHUNK, lookup_many
+            from mailldap.tables.bulk import CHUNK, lookup_chunks
 
             # Who types keys wants to see each answer.
             chunk = 1 if can_answer() else CHUNK
-            answers = lookup_many(asked, _StdinKeys(), chunk=chunk, say=run.talk)
+            answers = lookup_chunks(asked, _StdinKeys(), chunk=chunk, say=run.talk)
         else:
-            answers = ((key, asked.get(key)) for key in keys)
+            answers = (((key,), (asked.get(key),)) for key in keys)
         status = _answers(run, answers, alone=len(keys) == 1 and not bulk)
     leave(status)
 
@@ -151,8 +156,8 @@ class _StdinKeys:
         self._stream = sys.stdin.buffer
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._stream:
-            yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+        lines = io.TextIOWrapper(self._stream, "utf-8", "surrogateescape", newline="\n")
+        return map(methodcaller("removesuffix", "\n"), lines)
 
     def __length_hint__(self) -> int:
         state = os.fstat(self._stream.fileno())
@@ -163,23 +168,27 @@ class _StdinKeys:
         return sample.count(b"\n") * max(state.st_size - at, 0) // max(len(sample), 1)
 
 
-def _answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> int:
+def _answers(run: Run, answers: Iterable[Answers], *, alone: bool) -> int:
     """Print the answers and return the exit status."""
     from mailldap.tables.base import Failed, Found
 
     kinds: set[type[Answer]] = set()
 
-    def noted() -> Iterator[tuple[str, Answer]]:
-        for key, answer in answers:
-            kinds.add(type(answer))
-            yield key, answer
+    def noted() -> Iterator[Answers]:
+        for keys, own in answers:
+            kinds.update(map(type, own))
+            yield keys, own
 
     if run.options.output == "text":
         _print_answers(run, noted(), alone=alone)
     else:
         from mailldap.output.jsonform import lookup_form
 
-        forms = (lookup_form(key, answer) for key, answer in noted())
+        forms = (
+            lookup_form(key, answer)
+            for keys, own in noted()
+            for key, answer in zip(keys, own, strict=True)
+        )
         if alone:
             run.emit(next(forms), "")
         else:
@@ -187,18 +196,32 @@ def _answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) ->
     return 75 if Failed in kinds else 0 if Found in kinds else 1
 
 
-def _print_answers(run: Run, answers: Iterable[tuple[str, Answer]], *, alone: bool) -> None:
-    from mailldap.tables.base import Failed, Found
+def _print_answers(run: Run, answers: Iterable[Answers], *, alone: bool) -> None:
+    from mailldap.tables.base import Failed, Found, NotFound
 
     escape = visible if run.stdout.is_terminal else str
-    for key, answer in answers:
-        if isinstance(answer, Found):
-            value = escape(answer.value)
-            run.write(f"{value}\n" if alone else f"{escape(_as_printed(key))}\t{value}\n")
+    for keys, own in answers:
+        if escape is str and not alone and {Found, NotFound}.issuperset(map(type, own)):
+            names = map(_as_printed, keys) if "\0" in "".join(keys) else keys
+            pairs = zip(names, own, strict=True)
+            run.write("".join([f"{k}\t{a.value}\n" for k, a in pairs if isinstance(a, Found)]))
             if run.stdout.gone:
                 return
-        elif isinstance(answer, Failed):
-            warn(f"{visible(key)}: {answer.message}")
+            continue
+        lines: list[str] = []
+        for key, answer in zip(keys, own, strict=True):
+            if isinstance(answer, Found):
+                value = escape(answer.value)
+                lines.append(f"{value}\n" if alone else f"{escape(_as_printed(key))}\t{value}\n")
+            elif isinstance(answer, Failed):
+                run.write("".join(lines))
+                lines.clear()
+                if run.stdout.gone:
+                    return
+                warn(f"{visible(key)}: {answer.message}")
+        run.write("".join(lines))
+        if run.stdout.gone:
+            return
 
 
 def _as_printed(key: str) -> str:

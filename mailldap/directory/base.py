@@ -15,10 +15,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mailldap.errors import MailldapError, from_result
-from mailldap.ldap.entry import Entry, Parts
+from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Filter
 
 if TYPE_CHECKING:
+    from mailldap.ldap.block import Together
     from mailldap.ldap.change import Change
 
 
@@ -169,8 +170,8 @@ class Transactional(Protocol):
 class BulkReader(Protocol):
     """A directory that gives many entries quicker than as Entry objects."""
 
-    def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[list[Parts]]:  # noqa: A002
-        """Yield the matching entries with their user attributes, a page at a time.
+    def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[Together]:  # noqa: A002
+        """Yield the matching entries with their user attributes, many at a time.
 
         Order and errors are those of Reader.search.
         """

@@ -151,8 +151,21 @@ class Channel:
         code = DECODING_ERROR if isinstance(error, _BadContent) else SERVER_DOWN
         return self.broken(code, f"malformed message: {error}")
 
-    def receive_all(self, deadline: float | None) -> tuple[bytes, list[Frame]]:
+    @property
+    def unread(self) -> tuple[bytes, int]:
+        """What has come in: a buffer, and where in it the next answer begins."""
+        return self._buffer, self._at
+
+    def skip(self, to: int) -> None:
+        """Take the answers before that place of :attr:`unread` for read."""
+        self._at = to
+
+    def receive_all(
+        self, deadline: float | None, *, single: bool = False
+    ) -> tuple[bytes, list[Frame]]:
         """Return a buffer and all whole answers in it, at least one; controls are not looked at.
+
+        With *single* the others are left unread.
 
         Written out flat, as answers.parse_entry is: it runs once an answer in the bulk paths.
         """
@@ -185,6 +198,8 @@ class Channel:
                         raise ber.DecodingError("too short")  # noqa: TRY301
                     frames.append(_frame(buffer, start, stop, libldap=self.libldap))
                     at = stop
+                    if single:
+                        break
                 self._at = at
                 if frames:
                     return buffer, frames

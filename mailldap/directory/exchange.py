@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mailldap.directory import answers, ber, wire
 from mailldap.directory.answers import Message, Result
@@ -15,6 +15,10 @@ from mailldap.directory.libldap.answers import read_entry, read_result
 from mailldap.directory.libldap_text import DECODING_ERROR
 from mailldap.directory.wire import Control
 from mailldap.ldap.entry import Entry
+
+if TYPE_CHECKING:
+    from mailldap.directory.skeleton import Skeleton
+    from mailldap.ldap.block import Together
 
 _T = TypeVar("_T")
 _E = TypeVar("_E")
@@ -72,31 +76,45 @@ class EntryStream:
     """The entries of one search as they come in, then what its last message tells."""
 
     def __init__(
-        self, channel: Channel, message_id: int, deadline: Callable[[], float | None]
+        self,
+        channel: Channel,
+        message_id: int,
+        deadline: Callable[[], float | None],
+        skeleton: Skeleton,
     ) -> None:
-        """*deadline* is asked at each wait for the search sent as *message_id*."""
+        """*deadline* is asked at each wait for the search sent as *message_id*.
+
+        *skeleton* is what the pages of one search share.
+        """
         self._channel = channel
         self._id = message_id
         self._deadline = deadline
+        self._skeleton = skeleton
         #: References as they come; code and text when the entries have ended.
         self.result = SearchResult()
         self.controls: tuple[Control, ...] = ()
         #: False until the last message is in.
         self.complete = False
 
-    def read(self, parse: Callable[[bytes, int, int], _T]) -> Iterator[list[_T]]:
-        """Yield what *parse* makes of the entries, as many together as came in together.
+    def read(self) -> Iterator[Together]:
+        """Yield the entries, as many together as came in together and can be read together.
 
         Raises ApiError.
         """
-        own, channel = self._id, self._channel
+        own, channel, skeleton = self._id, self._channel, self._skeleton
         while not self.complete:
-            buffer, frames = channel.receive_all(self._deadline())
+            block, end = skeleton.read(*channel.unread, own)
+            if block is not None:
+                channel.skip(end)
+                yield block
+                continue
+            # What comes in after one entry may be read together again.
+            buffer, frames = channel.receive_all(self._deadline(), single=skeleton.ready)
             found = []
             try:
                 for message_id, tag, start, stop, end in frames:
                     if message_id == own and tag == wire.SEARCH_ENTRY:
-                        found.append(parse(buffer, start, stop))
+                        found.append(answers.parse_parts(buffer, start, stop))
                     elif message_id != own:
                         channel.check_unsolicited(Message(message_id, tag, buffer, start, stop))
                     elif _take(channel, self.result, (own, tag, start, stop, end), buffer):
@@ -105,6 +123,7 @@ class EntryStream:
             except ber.DecodingError as error:
                 raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
             if found:
+                skeleton.learn(found)
                 yield found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mailldap.directory import wire
 from mailldap.directory.answers import Result, parse_entry
@@ -33,8 +33,11 @@ from mailldap.errors import (
     from_result,
 )
 from mailldap.ldap.change import Change
-from mailldap.ldap.entry import Entry, Parts
+from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Equality, Filter, Present, parse_libldap
+
+if TYPE_CHECKING:
+    from mailldap.ldap.block import Together
 
 _ANY = Present("objectClass")
 _SUBSCHEMA = Equality("objectClass", b"subschema")
@@ -166,8 +169,8 @@ class LdapServer:
         if "389" in " ".join(self.root_dse().texts("vendorVersion")):
             self.run(SearchRequest(base, Scope.BASE, _ANY, ("1.1",))).raise_for_code()
 
-    def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[list[Parts]]:  # noqa: A002
-        """Yield the matching entries a page at a time, over a connection of its own.
+    def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[Together]:  # noqa: A002
+        """Yield the matching entries as they are fetched page by page, over a connection of its own.
 
         See BulkReader; continuation references are left alone.
         """

@@ -267,13 +267,15 @@ class LibldapSession:
         A search that is left before its end ends the connection. Raises ApiError, from reading
         too; each wait has the table's timeout.
         """
+        from mailldap.directory.skeleton import Skeleton  # where many entries are read
+
         self.ensure_open()
         if self._parameters.timeout == 0:
             raise api_error(PARAM_ERROR)
         try:
             channel = self._connected()
             sent = channel.send(operation, self._deadline())
-            stream = EntryStream(channel, sent, self._deadline)
+            stream = EntryStream(channel, sent, self._deadline, Skeleton())
             yield stream
             if not stream.complete:
                 self.close()

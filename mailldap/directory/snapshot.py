@@ -6,22 +6,22 @@ than the searches, one stream of all of them is cheaper than asking for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from operator import is_
 from typing import Generic, TypeVar
 
-from mailldap.directory.answers import parse_parts
 from mailldap.directory.base import SearchRequest
 from mailldap.directory.bulk_search import Asserted, is_simple
 from mailldap.directory.session import LibldapSession
 from mailldap.errors import CouldNotAsk
-from mailldap.ldap.entry import Attributes
+from mailldap.ldap.block import Block, Together
 from mailldap.ldap.filter import And, Filter, Present
 
 _T = TypeVar("_T")
 
-#: What is made of the attributes of one entry; None where a snapshot cannot tell.
-Make = Callable[[Attributes], _T | None]
+#: What is made of each entry, an object of its own; None where a snapshot cannot tell.
+Make = Callable[[Together], Sequence[_T | None]]
 
 
 class Snapshot(Generic[_T]):
@@ -29,7 +29,7 @@ class Snapshot(Generic[_T]):
 
     def __init__(self, of: Sequence[Asserted]) -> None:
         self._of = of
-        self._found: list[dict[bytes, _T | None]] = [{} for _ in of]
+        self._found: list[dict[bytes | None, _T | None]] = [{} for _ in of]
         #: How many entries came in; one that has two of the attributes came twice.
         self.entries = 0
         #: Why there is no snapshot, empty where there is one; and whether a larger limit may help.
@@ -53,6 +53,12 @@ class Snapshot(Generic[_T]):
                 if found is None:
                     return None
         return found
+
+    def get_each(self, values: Sequence[bytes]) -> Sequence[_T | None]:
+        """Return :meth:`get` of each."""
+        if len(self._of) == 1 and self._of[0].ignores_case and is_simple(b"".join(values)):
+            return list(map(self._found[0].get, map(bytes.lower, values)))
+        return list(map(self.get, values))
 
     def fill(
         self,
@@ -88,10 +94,12 @@ class Snapshot(Generic[_T]):
         known: dict[bytes, bool] = {}
         before = self.entries
         with session.entries(session.encode(request, timed=False)) as stream:
-            for entries in stream.read(parse_parts):
+            for entries in stream.read():
                 self.entries += len(entries)
-                for _, attributes in entries:
-                    made = make(attributes)
+                made = make(entries)
+                if isinstance(entries, Block) and _enter_block(index, one, entries, made):
+                    continue
+                for (_, attributes), own_made in zip(entries, made, strict=True):
                     shown = False
                     for name, values in attributes:
                         own = known.get(name)
@@ -99,7 +107,8 @@ class Snapshot(Generic[_T]):
                             own = known[name] = one.is_named(name.decode("utf-8", "replace"))
                         if own:
                             shown = True
-                            _enter(index, one, values, made)
+                            keys = _keys(one, values)
+                            _enter(index, keys, [own_made] * len(keys))
                     if not shown:
                         self.fault = f"not every entry shows {one.attribute}"
                         return False
@@ -116,15 +125,37 @@ class Snapshot(Generic[_T]):
         return not self.fault
 
 
-def _enter(
-    index: dict[bytes, _T | None], one: Asserted, values: list[bytes], made: _T | None
-) -> None:
-    """Enter the values of one entry; a value of two entries stands for neither."""
-    keys: Sequence[bytes | None]
+def _enter_block(
+    index: dict[bytes | None, _T | None], one: Asserted, block: Block, made: Sequence[_T | None]
+) -> bool:
+    """Enter the values of a block; return whether that is done: each entry shows the attribute."""
+    named = [columns for name, columns in block.attributes if one.is_named(name.decode())]
+    if len(named) != 1 or b"" in named[0][0]:
+        return False
+    for column in named[0]:
+        if b"" not in column:
+            _enter(index, _keys(one, column), made)
+            continue
+        some = [(value, own) for value, own in zip(column, made, strict=True) if value]
+        _enter(index, _keys(one, [value for value, _ in some]), [own for _, own in some])
+    return True
+
+
+def _keys(one: Asserted, values: Sequence[bytes]) -> Sequence[bytes | None]:
     if one.ignores_case and is_simple(b"".join(values)):
-        keys = [value.lower() for value in values]
-    else:
-        keys = [one.key_of(value) for value in values]
-    for key in keys:
-        if key is not None and index.setdefault(key, made) is not made:
-            index[key] = None
+        return list(map(bytes.lower, values))
+    return list(map(one.key_of, values))
+
+
+def _enter(
+    index: dict[bytes | None, _T | None], keys: Sequence[bytes | None], made: Sequence[_T | None]
+) -> None:
+    """Enter keys, beside them what was made of their entries; one of two entries stands for none.
+
+    A key that no value can have finds nothing, so that it may be entered.
+    """
+    before = list(map(index.setdefault, keys, made))
+    if not all(map(is_, before, made)):
+        for key, own, other in zip(keys, made, before, strict=True):
+            if other is not own:
+                index[key] = None

@@ -19,6 +19,7 @@ from mailldap.directory.bulk_search import Asserted, OrBatch, OrSearch, asserted
 from mailldap.directory.session import LibldapSession
 from mailldap.directory.snapshot import Snapshot
 from mailldap.errors import CouldNotAsk
+from mailldap.ldap.block import Block, Together
 from mailldap.ldap.entry import Attributes
 from mailldap.ldap.filter import And
 from mailldap.tables.base import Answer, Found, NotFound, Table
@@ -53,6 +54,17 @@ def lookup_many(
 ) -> Iterator[tuple[str, Answer]]:
     """Yield each key with what :meth:`Lookup.get` answers for it, in the order of *keys*.
 
+    See :func:`lookup_chunks`.
+    """
+    for some, answers in lookup_chunks(lookup, keys, chunk=chunk, say=say):
+        yield from zip(some, answers, strict=True)
+
+
+def lookup_chunks(
+    lookup: Lookup, keys: Iterable[str], *, chunk: int = CHUNK, say: Say | None = None
+) -> Iterator[tuple[Sequence[str], Sequence[Answer]]]:
+    """Yield *chunk* keys at a time, and what :meth:`Lookup.get` answers for each.
+
     *say* is told, in words, how LDAP tables are asked. Memory is that of one *chunk* of keys and
     their answers, and of a snapshot where the keys are worth one: how many there are is taken from
     ``operator.length_hint(keys)``; without that, as many are expected as have come. Raises
@@ -72,11 +84,15 @@ def lookup_many(
                 asked[position] = _asker(table, say)
             share = to_come * len(open_) // len(batch)
             asking = asked[position]([batch[index] for index in open_], share)
+            missed = []
             for index, answer in zip(open_, asking, strict=True):
-                answers[index] = lookup.checked(table, batch[index], answer)
-            open_ = [index for index in open_ if isinstance(answers[index], NotFound)]
+                if isinstance(answer, NotFound):
+                    missed.append(index)
+                else:
+                    answers[index] = lookup.checked(table, batch[index], answer)
+            open_ = missed
             position += 1
-        yield from zip(batch, answers, strict=True)
+        yield batch, answers
 
 
 def _asker(table: Table, say: Say | None) -> Asker:
@@ -121,6 +137,7 @@ class _LdapAsker:
                     self._leave_out(pending, answers)
                     if self._has_snapshot(session, self._search, to_come):
                         self._remember(pending, answers)
+                        pending = {key: None for key in pending if key not in answers}
                     self._ask_together(session, self._search, pending, answers)
                 self._ask_singly(session, pending, answers)
         except CouldNotAsk:
@@ -205,17 +222,27 @@ class _LdapAsker:
         self._worth = 4 * to_come if snapshot.too_large else sys.maxsize
         return False
 
-    def _make(self, attributes: Attributes) -> Answer | None:
-        return self._answer((attributes,))
+    def _make(self, entries: Together) -> Sequence[Answer | None]:
+        """Return :meth:`_answer` for each entry alone."""
+        if self._odd or not isinstance(entries, Block):
+            return [self._answer((attributes,)) for _, attributes in entries]
+        used = [
+            column
+            for name, columns in entries.attributes
+            if self._uses(name)
+            for column in columns
+        ]
+        joined = used[0] if len(used) == 1 else [b",".join(filter(None, row)) for row in zip(*used)]
+        texts = b"\0".join(joined).decode().split("\0") if used else [""] * len(entries)
+        return [Found(text) if text else NotFound() for text in texts]
 
     def _remember(self, pending: Iterable[str], answers: dict[str, Answer]) -> None:
         """Answer what the snapshot can tell; what it does not hold, the server may hide."""
         assert self._snapshot is not None
-        get = self._snapshot.get
-        for key, value in self._plain_keys(pending, answers):
-            answer = get(value)
-            if answer is not None:
-                answers[key] = answer
+        keys, values = self._plain_keys_at_once(pending, answers)
+        found = self._snapshot.get_each(values)
+        pairs = zip(keys, found, strict=True)
+        answers.update(pairs if all(found) else (pair for pair in pairs if pair[1] is not None))
 
     def _ask_together(
         self,
@@ -280,6 +307,19 @@ class _LdapAsker:
         for key in pending:
             if key and key not in answers and key.isascii() and "\0" not in key:
                 yield key, (key.lower() if fold else key).encode()
+
+    def _plain_keys_at_once(
+        self, pending: Iterable[str], answers: Container[str]
+    ) -> tuple[Sequence[str], Sequence[bytes]]:
+        """Return what :meth:`_plain_keys` yields."""
+        keys = list(pending)
+        text = "\n".join(keys)
+        if not answers and text.isascii() and "\0" not in text and all(keys):
+            values = (text.lower() if self._table.context.fold else text).encode().split(b"\n")
+            if len(values) == len(keys):
+                return keys, values
+        pairs = list(self._plain_keys(keys, answers))
+        return [key for key, _ in pairs], [value for _, value in pairs]
 
     def _answer(self, entries: Iterable[Attributes]) -> Answer | None:
         """Return what a plain table makes of entries.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, repeat
 
 from mailldap.errors import BadData
+from mailldap.ldap.block import Block, Together
 from mailldap.ldap.entry import Entry, Parts
 from mailldap.ldap.ldif.writer import WIDTH, attribute_name, format_entry
 
@@ -23,18 +25,42 @@ class PageFormat:
         #: What stands in front of a value, by the attribute's name; nothing for a hidden one.
         self._heads: dict[bytes, bytes] = {}
 
-    def format(self, entries: Sequence[Parts]) -> Iterator[str]:
+    def format(self, entries: Together) -> Iterator[str]:
         """Yield the content records of *entries* in few pieces.
 
         Raises BadData as format_entry, behind the entries before the one at fault.
         """
-        text = self._plain(entries)
+        text = self._block(entries) if isinstance(entries, Block) else self._plain(entries)
         if text is not None:
             yield text
             return
         for entry in entries:
             text = self._plain((entry,))
             yield format_entry(self._entry(entry)) if text is None else text
+
+    def _block(self, block: Block) -> str | None:
+        """Return what :meth:`_plain` does of the same entries."""
+        lines: list[Iterable[bytes]] = [repeat(b"dn: "), block.dns]
+        widest = len(b"dn: ") + max(map(len, block.dns))
+        for name, columns in block.attributes:
+            head = self._heads.get(name)
+            if head is None:
+                try:
+                    head = self._learn(name)
+                except BadData:
+                    return None
+            for column in columns if head else ():
+                widest = max(widest, len(head) + max(map(len, column)))
+                start = b"\n" + head
+                # An entry has no line for a value that it has not.
+                some = b"" in column
+                lines += [[start if own else b"" for own in column] if some else repeat(start)]
+                lines.append(column)
+        lines.append(repeat(b"\n\n"))
+        text = b"".join(chain.from_iterable(zip(*lines, strict=False)))
+        if widest > WIDTH or any(odd in text for odd in _ODD):
+            return None
+        return text.decode("ascii")
 
     def _plain(self, entries: Sequence[Parts]) -> str | None:
         """Return the text of entries without any value to fold or encode, None for others.
