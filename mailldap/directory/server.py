@@ -170,7 +170,7 @@ class LdapServer:
             self.run(SearchRequest(base, Scope.BASE, _ANY, ("1.1",))).raise_for_code()
 
     def search_pages(self, base: str, scope: Scope, filter: Filter) -> Iterator[Together]:  # noqa: A002
-        """Yield the matching entries as they are fetched page by page, over a connection of its own.
+        """Yield the matching entries as pages come in, over a connection of its own.
 
         See BulkReader; continuation references are left alone.
         """

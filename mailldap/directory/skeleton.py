@@ -113,7 +113,7 @@ class Skeleton:
                 more = (rb"(?:%b" % value) * (count - 1) + b"|)" * (count - 1)
                 parts.append(rb"(?:(%b)(%b%b)|)" % (head, value, more))
                 self._heads += [None] * count
-        # Where an entry is not followed by a message, it may be cut short; one match takes the rest.
+        # What no message follows may be cut short; one match takes all of the rest.
         parts.append(rb"))(?=0%b\x02)|(.).*" % _LENGTH)
         self._pattern = re.compile(b"".join(parts), re.DOTALL)
 
@@ -129,9 +129,7 @@ class Skeleton:
         """
         if self._pattern is None or self._credit <= 0 or len(buffer) - at < _WORTH:
             return None, at
-        rows = self._pattern.findall(buffer, at)
-        if rows[-1][-1]:
-            rows.pop()
+        *rows, _rest = self._pattern.findall(buffer, at)
         self._credit -= _COST
         if not rows:
             return None, at

@@ -6,7 +6,7 @@ than the searches, one stream of all of them is cheaper than asking for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import is_
 from typing import Generic, TypeVar

@@ -17,7 +17,7 @@ class Block:
 
     Every DN, name and value is printable ASCII; no DN, and no value that an entry has, is empty.
     An attribute is its name and, for its first, second… value, a column each; an entry with fewer
-    values has nothing in the last ones. No two names differ in case only.
+    values has nothing in the last ones. There is an attribute; no two names differ in case only.
     """
 
     dns: Column

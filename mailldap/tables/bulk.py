@@ -227,22 +227,21 @@ class _LdapAsker:
         if self._odd or not isinstance(entries, Block):
             return [self._answer((attributes,)) for _, attributes in entries]
         used = [
-            column
-            for name, columns in entries.attributes
-            if self._uses(name)
-            for column in columns
+            column for name, columns in entries.attributes if self._uses(name) for column in columns
         ]
-        joined = used[0] if len(used) == 1 else [b",".join(filter(None, row)) for row in zip(*used)]
-        texts = b"\0".join(joined).decode().split("\0") if used else [""] * len(entries)
+        if not used:
+            return [NotFound() for _ in entries.dns]
+        rows = zip(*used, strict=True)
+        joined = used[0] if len(used) == 1 else [b",".join(filter(None, row)) for row in rows]
+        texts = b"\n".join(joined).decode().split("\n")
         return [Found(text) if text else NotFound() for text in texts]
 
     def _remember(self, pending: Iterable[str], answers: dict[str, Answer]) -> None:
         """Answer what the snapshot can tell; what it does not hold, the server may hide."""
         assert self._snapshot is not None
         keys, values = self._plain_keys_at_once(pending, answers)
-        found = self._snapshot.get_each(values)
-        pairs = zip(keys, found, strict=True)
-        answers.update(pairs if all(found) else (pair for pair in pairs if pair[1] is not None))
+        found = zip(keys, self._snapshot.get_each(values), strict=True)
+        answers.update([(key, answer) for key, answer in found if answer is not None])
 
     def _ask_together(
         self,

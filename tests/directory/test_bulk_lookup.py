@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mailldap.directory import skeleton, snapshot
 from mailldap.directory.bulk_search import OrSearch
 from mailldap.directory.open import session_opener
 from mailldap.directory.server import LdapServer
@@ -164,8 +165,21 @@ def test_many_are_answered_as_one_by_one(filled, tmp_path, monkeypatch, name):
 PLAIN = [name for name, (_, choice) in TABLES.items() if choice == "one search for"]
 
 
+@pytest.fixture(params=["one by one", "together"])
+def read(request, monkeypatch):
+    """How the entries of a snapshot are read: few are read one by one, unless told otherwise."""
+    if request.param == "together":
+        monkeypatch.setattr(skeleton, "_SAMPLE", 5)
+        monkeypatch.setattr(skeleton, "_WORTH", 1)
+        monkeypatch.setattr(skeleton, "_CREDIT", 1000)
+    return request.param
+
+
 @pytest.mark.parametrize("name", PLAIN)
-def test_a_snapshot_answers_as_one_by_one(unlimited, filled, tmp_path, monkeypatch, name):
+def test_a_snapshot_answers_as_one_by_one(unlimited, filled, tmp_path, monkeypatch, name, read):
+    blocks = []
+    enter = snapshot._enter_block
+    monkeypatch.setattr(snapshot, "_enter_block", lambda *a: blocks.append(a) or enter(*a))
     monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
     parameters, keys = TABLES[name][0], hostile_keys(name)
     _, told = both_ways(tmp_path, unlimited, parameters, keys)
@@ -174,6 +188,8 @@ def test_a_snapshot_answers_as_one_by_one(unlimited, filled, tmp_path, monkeypat
         return
     assert "a snapshot of" in told[1]
     assert len(told) == 2  # one snapshot for all chunks
+    if name == "one attribute":
+        assert bool(blocks) == (read == "together")
     assert "no more than 10 entries" in both_ways(tmp_path, filled, parameters, keys)[1][1]
     # What was found once, and needs no second thought, is not asked for again.
     batched = []
@@ -233,6 +249,7 @@ HIDDEN = {
 }
 
 
+@pytest.mark.usefixtures("read")
 @pytest.mark.parametrize("what", HIDDEN)
 def test_what_is_hidden_is_hidden_from_a_snapshot(unlimited, tmp_path, monkeypatch, what):
     monkeypatch.setattr(bulk, "_SNAPSHOT", 10)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailldap.errors import BadData
+from mailldap.ldap.block import Block
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.dn import escape_dn_value
 from mailldap.ldap.entry import Entry, is_secret, without_secrets
@@ -99,6 +100,57 @@ def test_a_page_ends_before_an_attribute_that_is_none():
     assert next(pieces) == format_entry(entries[0])
     with pytest.raises(BadData, match="is not an attribute name"):
         next(pieces)
+
+
+def block_of(entries):
+    """Entries of one skeleton, where they can be had as columns."""
+    counts = {}
+    for _, attributes in entries:
+        for name, values in attributes:
+            counts[name] = max(counts.get(name, 0), len(values))
+    rows = [dict(attributes) for _, attributes in entries]
+    columns = [
+        (
+            name,
+            tuple(zip(*[(row.get(name, []) + [b""] * count)[:count] for row in rows], strict=True)),
+        )
+        for name, count in counts.items()
+    ]
+    return Block([dn for dn, _ in entries], tuple(columns))
+
+
+ASCII = st.from_regex("[ -~]{1,9}", fullmatch=True).map(str.encode)
+ROWS = st.tuples(
+    ASCII | st.just(b"x" * 90),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.lists(ASCII | st.sampled_from([b"x" * 70, b"<a", b"a: :b"]), min_size=1, max_size=3)
+            for name in (b"mail", b"userPassword", b"userPassword;x", b"cn")
+        },
+    ).filter(bool),
+)  # fmt: skip
+
+
+@given(st.lists(ROWS, min_size=1, max_size=4), st.booleans())
+def test_columns_are_written_as_their_entries_are(rows, secrets):
+    names = list(dict.fromkeys(name for _, attributes in rows for name in attributes))
+    entries = [(dn, sorted(own.items(), key=lambda pair: names.index(pair[0]))) for dn, own in rows]
+    block = block_of(entries)
+    assert list(block) == entries
+    hidden = () if secrets else (is_secret,)
+    for _ in range(2):
+        assert "".join(PageFormat(*hidden).format(block)) == "".join(
+            PageFormat(*hidden).format(entries)
+        )
+
+
+def test_columns_without_anything_odd_are_one_piece():
+    entries = [(b"uid=a", [(b"mail", [b"a", b"b"])]), (b"uid=b", [(b"mail", [b"a"])])]
+    assert len(list(PageFormat().format(block_of(entries)))) == 1
+    bad = [(b"uid=a", [(b"a b", [b"a"])])]
+    with pytest.raises(BadData, match="is not an attribute name"):
+        list(PageFormat().format(block_of(bad)))
 
 
 @given(st.lists(ENTRIES | CHANGES, max_size=4), st.booleans())
