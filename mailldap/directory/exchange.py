@@ -107,8 +107,7 @@ class EntryStream:
             if block is not None:
                 channel.skip(end)
                 yield block
-                continue
-            # What comes in after one entry may be read together again.
+            # What comes now is of another kind, or not all here; behind it may be a block again.
             buffer, frames = channel.receive_all(self._deadline(), single=skeleton.ready)
             found = []
             try:

@@ -67,7 +67,7 @@ class Skeleton:
 
     def learn(self, entries: Sequence[Parts]) -> None:
         """Take notice of entries that were not read here."""
-        if self._makings == _MOST_MAKINGS:
+        if self._credit <= 0 or self._makings == _MOST_MAKINGS:
             return
         grown = [self._fit(attributes) for _, attributes in entries[:_SAMPLE]]
         self._seen += len(grown)
