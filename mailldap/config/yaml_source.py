@@ -16,6 +16,8 @@ from mailldap.errors import ConfigError
 _SELECTORS = {"profile", "profiles"}
 #: Dots in the longest key, as in ``postfix.relay.host``.
 _DEEPEST = 2
+#: Bytes of the longest configuration; /dev/zero has no end.
+_LONGEST = 1 << 24
 
 
 def read_yaml(path: Path, profile: str | None) -> list[Layer]:
@@ -28,9 +30,11 @@ def read_yaml(path: Path, profile: str | None) -> list[Layer]:
     try:
         with path.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read()
+            text = stream.read(_LONGEST + 1)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
+    if len(text) > _LONGEST:
+        raise ConfigError(f"more than {_LONGEST >> 20} MB: no configuration", file=str(path))
     root = _compose(text, path)
     if root is None:
         return []

@@ -7,6 +7,7 @@ import pytest
 from mailldap.config.load import load_settings
 from mailldap.config.secret import read_secret
 from mailldap.config.settings import domain_of
+from mailldap.config.yaml_source import read_yaml
 from mailldap.errors import ConfigError, SecretExposed
 
 
@@ -111,6 +112,15 @@ def test_broken_yaml_is_a_configuration_error(tmp_path: Path, yaml, line, word) 
     with pytest.raises(ConfigError, match=word) as caught:
         load(tmp_path, yaml)
     assert caught.value.line == line
+
+
+def test_a_configuration_without_end_is_none(tmp_path: Path) -> None:
+    zero = Path("/dev/zero")
+    with pytest.raises(ConfigError, match="no configuration"):
+        read_yaml(zero, None)
+    with pytest.raises(ConfigError, match="no secret"):
+        read_secret(zero)
+    assert read_yaml(Path("/dev/null"), None) == []
 
 
 @pytest.mark.parametrize("empty", ["postfix:", "postfix: {}", "postfix:\n  relay:", "profiles:"])

@@ -352,3 +352,16 @@ def test_memory_is_that_of_one_record() -> None:
     first = next(read_ldif(lines(), "f"))
     assert first.line == 1
     assert given_out == 1
+
+
+def test_what_never_ends_is_no_record(monkeypatch) -> None:
+    monkeypatch.setattr(reader, "_LONGEST", 1 << 17)
+    zeros = itertools.repeat(bytes(1 << 16), 1000)
+    blocks = itertools.chain([b"dn: dc=x\ndc: x\n\n"], zeros)
+    told: list[LdifError] = []
+    found = read_ldif(blocks, "zero", on_error=told.append)
+    assert next(found).line == 1
+    with pytest.raises(LdifError, match=r"zero:4: a record of more than"):
+        next(found)
+    assert next(blocks, None), "it stopped long before the end"
+    assert told == []

@@ -22,6 +22,9 @@ from mailldap.ldap.ldif.lines import Names
 from mailldap.ldap.ldif.record import Record, parse_record
 
 _CHUNK = 1 << 16
+#: Bytes of the longest record that is read: what goes on longer, as /dev/zero does, is no LDIF.
+#: slapd takes messages of up to 4 MB (slapd.conf(5), sockbuf_max_incoming_auth).
+_LONGEST = 1 << 28
 #: A DN without anything that RFC 4514 escapes or quotes; others are given to the DN parser.
 _PLAIN_DN = re.compile(
     rb"[A-Za-z][A-Za-z0-9-]*=[A-Za-z0-9@._-]+(?: [A-Za-z0-9@._-]+)*"
@@ -41,11 +44,11 @@ def read_ldif(
     *stream* is a binary file or any iterable of pieces of one (lines, or blocks of any size).
     Memory is that of one record and one block. Raises LdifError at the first fault. With
     *on_error* nothing is raised for a fault: each one is handed to it, in the order of the file,
-    a record with a fault is left out, and reading goes on, so that one run names all faults.
-    Source: RFC 2849.
+    a record with a fault is left out, and reading goes on, so that one run names all faults. A
+    record of more than 256 MB ends the reading in any case. Source: RFC 2849.
     """
     names = Names()
-    for line, text in _paragraphs(_blocks(stream)):
+    for line, text in _paragraphs(_blocks(stream), name):
         record = _plain_entry(text, line, names)
         if record is None:
             record, faults = parse_record(text, line, name, names)
@@ -75,8 +78,11 @@ def _blocks(stream: BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
         yield held
 
 
-def _paragraphs(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield what stands between blank lines, with the number of its first line."""
+def _paragraphs(blocks: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield what stands between blank lines, with the number of its first line.
+
+    Raises LdifError where no blank line comes.
+    """
     pending = bytearray()
     line = 1
     for block in blocks:
@@ -84,6 +90,9 @@ def _paragraphs(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         pending += block
         cut = pending.rfind(b"\n\n", start)
         if cut < 0:
+            if len(pending) > _LONGEST:
+                reason = f"a record of more than {_LONGEST >> 20} MB"
+                raise LdifError(name, line, reason, hint="records end at a blank line")
             continue
         for text in bytes(memoryview(pending)[:cut]).split(b"\n\n"):
             yield from _without_leading_newlines(line, text)
