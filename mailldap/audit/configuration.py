@@ -25,7 +25,7 @@ _TABLE = re.compile(
     r"|ldap:([A-Za-z0-9_][^\s,:/{}]*))"
 )
 #: Parameters that say which tables may be used, and use none.
-_PERMISSIONS = {"proxy_read_maps", "proxy_write_maps"}
+PERMISSIONS = {"proxy_read_maps", "proxy_write_maps"}
 #: Parameters that tell an LDAP table from other files of ``name = value`` lines.
 _LDAP_SIGNS = {"search_base", "query_filter", "result_attribute", "server_host"}
 
@@ -236,7 +236,7 @@ class Configuration:
         found = []
         if self.main:
             for setting in self.main.last.values():
-                if setting.name in _PERMISSIONS:
+                if setting.name in PERMISSIONS:
                     continue
                 found += self._tables_in(setting.name, setting.value, self.main, setting.line)
         for service in self.services:

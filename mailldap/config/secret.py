@@ -16,8 +16,8 @@ def read_secret(path: Path) -> str:
     """Return the secret in *path*, without one trailing newline.
 
     Raises SecretExposed when group or others can read the file, ConfigError when it cannot be
-    read, is not UTF-8, or is larger than 64 kB. The check is made on the opened file, so that it cannot be exchanged
-    in between.
+    read, is not UTF-8, or is larger than 64 kB. The check is made on the opened file, so that it
+    cannot be exchanged in between.
     """
     try:
         with path.open("rb") as stream:

@@ -138,6 +138,10 @@ _OPENERS: dict[str, Callable[[str, TableContext], Table]] = {
 }
 
 
+#: Every type of table that Postfix knows, with all its packages.
+MAP_TYPES = frozenset({*_OPENERS, *DATABASE_SUFFIXES, *_NOT_HERE, "proxy"})
+
+
 class Maps:
     """Tables that are searched in order, as a daemon searches the value of a parameter.
 

@@ -79,6 +79,12 @@ FAULTS = [
     (main("smtpd_timeout = 5 minutes"), [("refused-value", "main.cf", 5, "smtpd_timeout")]),
     (main("truth = maybe", "smtpd_sasl_auth_enable = $truth"),
      [("refused-value", "main.cf", 6, "smtpd_sasl_auth_enable")]),
+    # Tables.
+    (main("relocated_maps = /etc/postfix/moved"), [("no-table", "main.cf", 5, "relocated_maps")]),
+    (main("relocated_maps = inline:{a=b} Hash:/x"), [("no-table", "main.cf", 5, "relocated_maps")]),
+    (main("header_checks = proxy:regexp"), [("no-table", "main.cf", 5, "header_checks")]),
+    ({"master.cf": MASTER + "x unix - - n - - smtp\n  -o smtp_generic_maps=/x\n"},
+     [("no-table", "master.cf", 9, "smtp_generic_maps")]),
     # Comments.
     (main("smtp_tls_security_level = may # opportunistic"),
      [("inline-comment", "main.cf", 5, "smtp_tls_security_level")]),
