@@ -251,7 +251,7 @@ The scenario runs. Look around in it:
   {engine} exec -it {mx} bash                              the MX (its log: {engine} logs -f {mx})
   {engine} exec {mx} mailldap resolve -c /etc/postfix sample.user@example.com
   {engine} exec {outside} swaks --server mx.example.com --to sample.user@example.com
-  {engine} exec {mail1} sh -c 'find /var/spool/cyrus/mail -name "*." -exec cat {{}} +'   what has arrived
+  {engine} exec {mail1} sh -c 'find /var/spool/cyrus/mail -type f -name "*." -exec cat {{}} +'   what has arrived
 Systems: {systems}
 make stack-down ends it.
 """
