@@ -97,11 +97,6 @@ def _tables(
     from mailldap.tables.open import Lookup
 
     specs = [_typed(name) for name in tables]
-    for spec in specs:
-        name = spec.removeprefix("ldap:")
-        if name != spec and not name.startswith(("/", ".")) and Path(name).is_file():
-            warn(f"warning: {spec} is taken from main.cf ({name}_server_host, …), as in Postfix")
-            warn(f"warning: the file of that name is ldap:./{name}")
     if not specs:
         specs = split_braced(context.parameter("virtual_alias_maps") or "")
     if specs:
@@ -137,7 +132,10 @@ def _tell_prefix(spec: str) -> None:
     """Say that ``ldap:NAME`` is no file, where one of that name is here (ldap_table(5))."""
     kind, _, name = spec.removeprefix("proxy:").partition(":")
     if kind == "ldap" and not name.startswith(("/", ".")) and Path(name).is_file():
-        warn(f"warning: ldap:{name} means {name}_… in main.cf; the file is ldap:./{name}")
+        warn(
+            f"warning: ldap:{name} is taken from main.cf ({name}_server_host, …), as in Postfix;"
+            f" the file of that name is ldap:./{name}"
+        )
 
 
 def _is_bulk(arguments: Sequence[str]) -> bool:

@@ -22,6 +22,7 @@ def test_a_file_that_is_named_like_parameters_is_pointed_out(example, tmp_path: 
     (tmp_path / "a.cf").write_text("server_host = ldap://127.0.0.1\nsearch_base = dc=x\n")
     ask = ("-H", "ldif:example.ldif", "lookup", "jd@example.com", "--table")
     told = example(*ask, "ldap:a.cf").err
+    assert told.count("./a.cf") == 1
     assert "a.cf_server_host" in told
     assert "ldap:./a.cf" in told
     for meant in ("a.cf", "ldap:./a.cf", "ldap:b.cf"):
@@ -132,13 +133,15 @@ def test_what_postfix_warns_about_while_it_reads_main_cf(cli, tmp_path: Path) ->
     assert "main.cf, line 2: overriding earlier entry: a=1" in done.err
 
 
-def test_a_file_that_is_asked_as_a_prefix_is_told(cli, tmp_path: Path) -> None:
-    (tmp_path / "main.cf").write_text("x.cf_server_host = ldap://127.0.0.1:1\n")
+def test_a_file_that_main_cf_asks_as_a_prefix_is_told(cli, tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text(
+        "x.cf_server_host = ldap://127.0.0.1:1\nvirtual_alias_maps = proxy:ldap:x.cf\n"
+    )
     (tmp_path / "x.cf").write_text("")
-    done = cli("lookup", "-c", ".", "--table", "ldap:x.cf", "a")
+    done = cli("lookup", "-c", ".", "a")
     assert done.status == 75
-    assert "ldap:x.cf means x.cf_" in done.err
-    assert "the file is ldap:./x.cf" in done.err
+    assert "ldap:x.cf is taken from main.cf (x.cf_server_host, …)" in done.err
+    assert "the file of that name is ldap:./x.cf" in done.err
 
 
 @pytest.mark.parametrize("table", ["none.cf", "texthash:none", "hash:none", "regexp:none"])
