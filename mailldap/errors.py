@@ -17,6 +17,7 @@
     │   ├── RecipientError        every fault of one entry together
     │   └── LdifError             RFC 2849, with file and line
     ├── ConfigError          78   a configuration or table file, with file and line
+    │   ├── SettingsError         every problem of all sources together
     │   ├── SecretExposed         a secret that others can read
     │   └── TableUnavailable      a daemon goes on without this table, its lookups fail
     ├── CouldNotAsk          75   nobody answered the question; try again later
@@ -176,6 +177,14 @@ class ConfigError(MailldapError):
         super().__init__(where + message, hint=hint)
         self.file = file
         self.line = line
+
+
+class SettingsError(ConfigError):
+    """Settings that cannot be used; all their problems together, each with its origin."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class TableUnavailable(ConfigError):

@@ -1,4 +1,4 @@
-"""``postfix generate``, ``check`` and ``fix``: the files that Postfix reads."""
+"""``postfix generate``, ``check``, ``fix`` and ``undo``: the files that Postfix reads."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import typer
 
 from mailldap.cli.stdio import Output, say, warn
-from mailldap.errors import MailldapError, UsageError
+from mailldap.errors import MailldapError, SettingsError, UsageError
 from mailldap.output.escape import visible
 
 if TYPE_CHECKING:
@@ -205,8 +205,9 @@ class Run:
         return error.exit_status
 
     def complain(self, error: MailldapError) -> None:
-        """Say on stderr what is wrong, and the way out."""
-        warn(error.message)
+        """Say on stderr what is wrong, a line a problem, and the way out."""
+        for text in error.problems if isinstance(error, SettingsError) else (error.message,):
+            warn(text)
         if error.hint:
             say(f"  {visible(error.hint)}\n")
 

@@ -76,9 +76,11 @@ def is_about_stdout(error: OSError) -> bool:
 
 
 def warn(text: str) -> None:
-    """Write one line to stderr, harmless for a terminal; where there is none, nowhere."""
-    lines = "\n".join(visible(line) for line in text.split("\n"))
-    say(f"mailldap: {lines}\n")
+    """Write one line to stderr, harmless for a terminal; where there is none, nowhere.
+
+    A newline in *text* is somebody's data, such as the name of a file: it is shown, not made.
+    """
+    say(f"mailldap: {visible(text)}\n")
 
 
 def say(text: str) -> None:

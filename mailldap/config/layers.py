@@ -19,7 +19,7 @@ from mailldap.config.settings import (
     SendersSettings,
     Settings,
 )
-from mailldap.errors import ConfigError
+from mailldap.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ _PARTS: dict[str, Callable[..., Any]] = {
 def merge(layers: Sequence[Layer], source: Path | None = None) -> Settings:
     """Return Settings from *layers*, the first one strongest.
 
-    Raises ConfigError that lists every problem, each with its origin.
+    Raises SettingsError, which lists every problem with its origin.
     """
     sections: dict[str, dict[str, Any]] = {
         "": {"source": source},
@@ -217,9 +217,8 @@ def merge(layers: Sequence[Layer], source: Path | None = None) -> Settings:
     for layer in layers:
         for key, value in layer.items():
             if key in sections and key not in KEYS:
-                if (
-                    value.raw is not None and value.raw is not True
-                ):  # empty: everything below it is a comment
+                # Nothing, where everything below it is a comment; True is `{}`.
+                if value.raw is not None and value.raw is not True:
                     problems.append(f"{value.origin}: {key} should be settings, indented below it")
                 continue
             if key not in KEYS:
@@ -237,7 +236,7 @@ def merge(layers: Sequence[Layer], source: Path | None = None) -> Settings:
                 problems.append(f"{value.origin}: {key} {error}")
                 section[field] = None
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise SettingsError(tuple(problems))
     postfix = sections["postfix"]
     for part, make in _PARTS.items():
         wanted = postfix.pop(part, None)

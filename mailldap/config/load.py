@@ -36,8 +36,9 @@ def load_settings(
 ) -> Settings:
     """Return the merged Settings.
 
-    *flags* are dotted keys as in KEYS (None: not given). Raises ConfigError with every problem,
-    each with its file and line, variable or flag.
+    *flags* are dotted keys as in KEYS (None: not given). Raises SettingsError with every problem,
+    each with its file and line, variable or flag; ConfigError for a file that cannot be used or a
+    profile that is not there.
     """
     cwd = cwd or Path()
     layers: list[Layer] = [

@@ -189,7 +189,7 @@ def _edited(
                 check=False,
             )
             if done.returncode:
-                words = decode(done.stderr).strip().replace(folder, "")
+                words = "; ".join(decode(done.stderr).replace(folder, "").splitlines())
                 raise ConfigError(f"postconf: {words or f'exit status {done.returncode}'}")
         return {name: (Path(folder) / name).read_bytes() for name in files}
 

@@ -166,7 +166,7 @@ def run_postmap(tables: Sequence[tuple[str, Path]]) -> tuple[str, ...]:
             [program, table], stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
         if done.returncode:
-            words = decode(done.stderr).strip()
+            words = "; ".join(decode(done.stderr).splitlines())
             raise ConfigError(f"postmap {table}: {words}", file=str(path))
     return tuple(left)
 

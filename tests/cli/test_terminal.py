@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.process import on_terminal, run
 
+LINES = "two\nlines"
 EVIL = "\x1b]0;owned\x07\x1b[31m[bold]x[/bold]\u202e"
 #: Everything that a terminal could obey, apart from what rich itself writes for bold.
 OBEYED = re.compile(rb"\x1b(?!\[[0-9;]*m)|\x07|\xe2\x80\xae|\x9b")
@@ -72,6 +73,30 @@ def test_queries_and_errors_are_shown(folder: Path) -> None:
         assert b"\x1b" not in done.out, (argv, done.out)
         assert b"\xe2\x80\xae" not in done.out
         assert b"internal error" not in done.out
+
+
+def test_a_name_with_a_newline_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    for argv in (
+        ["-H", f"ldif:/nowhere/{LINES}", "recipient", "list"],
+        ["lookup", "--table", f"hash:/nowhere/{LINES}", "k"],
+        ["resolve", "-c", f"/nowhere/{LINES}", "a@example.com"],
+        ["postfix", "check", f"/nowhere/{LINES}"],
+        ["import", "ldif", f"/nowhere/{LINES}"],
+        ["--config", f"/nowhere/{LINES}", "recipient", "list"],
+        ["-o", LINES, "recipient", "list"],
+        ["recipient", "list", f"--{LINES}"],
+        [LINES],
+    ):
+        done = run(tmp_path, *argv)
+        assert done.status != 0
+        assert b"two\\nlines" in done.err, (argv, done.err)
+        assert all(line.startswith((b"mailldap: ", b"  ")) for line in done.err.splitlines())
+
+
+def test_every_problem_of_the_settings_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mailldap.yaml").write_text("bsae: dc=x\ntimeout: soon\n")
+    told = run(tmp_path, "recipient", "list").err.splitlines()
+    assert [line.split(b": ")[1] for line in told] == [b"mailldap.yaml:1", b"mailldap.yaml:2"]
 
 
 def test_a_table_is_folded_and_not_cut(folder: Path) -> None:

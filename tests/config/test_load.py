@@ -8,7 +8,7 @@ from mailldap.config.load import load_settings
 from mailldap.config.secret import read_secret
 from mailldap.config.settings import domain_of
 from mailldap.config.yaml_source import read_yaml
-from mailldap.errors import ConfigError, SecretExposed
+from mailldap.errors import ConfigError, SecretExposed, SettingsError
 
 
 def load(tmp_path: Path, yaml: str | None = None, env=None, flags=None, **more):
@@ -78,12 +78,12 @@ def test_a_bind_dn_is_the_users_business(tmp_path: Path) -> None:
 
 
 def test_all_problems_come_with_file_and_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(SettingsError) as caught:
         load(
             tmp_path,
             "uri: ldap://a\nbsae: dc=x\npostfix:\n  timeout: soon\n  senders:\n    format: csv\n",
         )
-    lines = str(caught.value).splitlines()
+    lines = caught.value.problems
     assert [line.split(":")[1] for line in lines] == ["2", "4", "6"]
     assert "did you mean base" in lines[0]
     assert "'soon'" in lines[1]
