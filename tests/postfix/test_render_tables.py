@@ -86,6 +86,7 @@ def test_a_value_that_no_cf_file_can_hold_is_refused(bad):
         ({"hosts": ("ldap://a:port",)}, "postfix.hosts"),
         ({"hosts": ("ldap://[::1",)}, "postfix.hosts"),
         ({"hosts": ("ldap://a/dc=x??sub?(a=b)",)}, "postfix.hosts"),
+        ({"hosts": ("ldap://user:pw@a",)}, "takes no user and password"),
         ({"hosts": ("ldaps://a", "ldap://b"), "start_tls": True}, "start_tls"),
         ({"bind_dn": "cn=postfix,dc=example,dc=com"}, "no password"),
         ({"config_directory": "etc/postfix"}, "config_directory"),

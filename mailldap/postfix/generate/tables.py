@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from mailldap.config.secret import read_secret
 from mailldap.config.settings import SYSTEM_CA_FILE, SendersSettings, Settings
+from mailldap.directory.uri import without_credentials
 from mailldap.errors import ConfigError
 from mailldap.ldap.dn import DN
 from mailldap.postfix.generate.files import MAIL_GROUP, GeneratedFile, Secrets
@@ -126,6 +127,12 @@ def _servers(settings: Settings) -> list[Line]:
             " Postfix cannot read an ldif: directory",
         )
     for uri in hosts:
+        if "@" in uri.partition("://")[2].partition("/")[0]:
+            raise ConfigError(
+                f"postfix.hosts: {without_credentials(uri)!r}: libldap takes no user and password"
+                " from a URI",
+                hint="set postfix.bind_dn and postfix.bind_password_file",
+            )
         list_item("postfix.hosts", uri)
         if _scheme(uri) not in {"ldap", "ldaps", "ldapi"}:
             raise ConfigError(f"postfix.hosts: {uri!r} is not an ldap, ldaps or ldapi URI")
