@@ -200,9 +200,10 @@ def _parse_ava(text: str, at: int) -> tuple[AVA, int]:
 
 
 def _strip_end(raw: str) -> str:
-    while len(raw) > 1 and raw[-1] in " \t\r\n" and raw[-2] != "\\":
-        raw = raw[:-1]
-    return raw
+    end = len(raw)
+    while end > 1 and raw[end - 1] in " \t\r\n" and raw[end - 2] != "\\":
+        end -= 1
+    return raw[:end]
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -140,6 +140,7 @@ def test_one_rdn():
 def test_a_very_long_dn():
     text = ",".join(f"ou=level {number}" for number in range(5000))
     assert len(DN.parse(text)) == 5000
+    assert DN.parse("cn=a" + " " * 1_000_000).normalized == "cn=a"
 
 
 @pytest.mark.container
