@@ -89,5 +89,5 @@ def _meaning(option: str, text: str, origin: str, folder: Path) -> dict[str, Val
     elif option in {"NETWORK_TIMEOUT", "TIMEOUT"}:
         if not re.fullmatch(r"\s*\+?0*[1-9][0-9]{0,17}", text, re.ASCII):
             return {}
-        raw = min(int(text), _LONGEST)
+        raw = min(int(text.strip().lstrip("+0")), _LONGEST)
     return {_OPTIONS[option]: Value(raw, origin, folder)}

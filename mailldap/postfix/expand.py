@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 
-from mailldap.postfix.words import BLANKS
+from mailldap.postfix.words import BLANKS, number_of
 
 #: What looks a parameter up: its value, or None where it is not defined.
 Lookup = Callable[[str], str | None]
@@ -189,11 +189,18 @@ def _relation(text: str, lookup: Lookup, recurse: bool, level: int) -> tuple[str
     if suffix:
         difference = compatibility_level(a) - compatibility_level(b)
     elif a.isascii() and a.isdigit() and b.isascii() and b.isdigit():
-        difference = int(a) - int(b)
+        difference = _to_long(a) - _to_long(b)
     else:
         bytes_a, bytes_b = (t.encode("utf-8", "surrogateescape") for t in (a, b))
         difference = (bytes_a > bytes_b) - (bytes_a < bytes_b)
     return ("true" if _OPERATORS[sign](difference, 0) else ""), rest
+
+
+def _to_long(digits: str) -> int:
+    number = number_of(digits)
+    if number >= 2**63:
+        raise MacroError(f"mac_exp_eval: bad conversion: {digits}")
+    return number
 
 
 def compatibility_level(text: str) -> int:

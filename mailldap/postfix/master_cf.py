@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.lines import LogicalLine, decode, logical_lines
-from mailldap.postfix.words import BLANKS, c_string, unbrace
+from mailldap.postfix.words import BLANKS, SPACE, c_string, number_of, unbrace
 
 TYPES = ("inet", "unix", "unix-dgram", "fifo", "pass")
 _FIELDS = (
@@ -93,7 +93,7 @@ class Service:
                 setting = word[2:]
             if setting is not None and "=" in setting:
                 name, _, value = setting.partition("=")
-                found[name.strip()] = value.strip()
+                found[name.strip(SPACE)] = value.strip(SPACE)
             position += 1
         return found
 
@@ -250,9 +250,10 @@ class _Entry:
         text = self.raw(index)
         text = default if text == "-" else text
         digits = text[: len(text) - len(text.lstrip("0123456789"))]
-        if not digits:
+        number = (number_of(digits) + 2**31) % 2**32 - 2**31  # as atoi(3) has it
+        if not digits or number < 0 or number_of(digits) >= 2**63:
             raise self.bad(index, text, "a number or -")
-        return int(digits)
+        return number
 
     def bad(self, index: int, text: str, hint: str) -> ConfigError:
         return self.fault(f'field "{_FIELDS[index - 1]}": bad value: "{text}"', hint)

@@ -47,6 +47,8 @@ def next_word(text: str, separators: str = COMMA_SPACE) -> tuple[str, str] | Non
 
 def split_braced(text: str, separators: str = COMMA_SPACE) -> list[str]:
     """Return the words of a list in which ``{…}`` protects separators."""
+    if "{" not in text:
+        return split_list(text, separators)
     words = []
     while (step := next_word(text, separators)) is not None:
         word, text = step
@@ -173,13 +175,22 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def number_of(digits: str) -> int:
+    """Return the number that decimal digits spell; all that C cannot hold are one, beyond 2**64.
+
+    int() refuses texts of thousands of digits, zeros in front included.
+    """
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= 20 else 10**20
+
+
 def to_int(text: str) -> int | None:
     """Return the C int that strtol(3) reads from the whole of *text*, or None."""
     digits = text.lstrip(SPACE)
     number = digits[1:] if digits[:1] in {"+", "-"} else digits
-    if not (number.isascii() and number.isdigit()) or len(number.lstrip("0")) > 10:
+    if not (number.isascii() and number.isdigit()):
         return None
-    value = int(digits)
+    value = -number_of(number) if digits.startswith("-") else number_of(number)
     return value if -(2**31) <= value < 2**31 else None
 
 

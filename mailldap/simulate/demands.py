@@ -15,7 +15,7 @@ from pathlib import Path
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
 from mailldap.postfix.parameters import default_of
-from mailldap.postfix.words import lower_ascii, split_list
+from mailldap.postfix.words import lower_ascii, number_of, split_list
 from mailldap.simulate.hostname import is_hostname
 
 _DATA = Path(__file__).parent.parent / "data" / "daemon-parameters.txt"
@@ -139,9 +139,10 @@ def _check_myorigin(main: MainCf) -> None:
 def _check_long(main: MainCf, demand: _Demand) -> None:
     text = main.get(demand.name)
     digits = text.lstrip().removeprefix("-").removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and int(digits) < 2**63):
+    if not (digits.isascii() and digits.isdigit() and number_of(digits) < 2**63):
         raise fault(main, demand.name, f"bad numerical configuration: {demand.name} = {text}")
-    _check_range(main, demand, int(text))
+    number = number_of(digits)
+    _check_range(main, demand, -number if text.lstrip().startswith("-") else number)
 
 
 def _check_range(main: MainCf, demand: _Demand, number: int) -> None:

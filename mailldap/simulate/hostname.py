@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
-from mailldap.postfix.words import is_utf8, lower_ascii
+from mailldap.postfix.words import is_utf8, lower_ascii, number_of
 
 _ALNUM = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _DIGITS = frozenset("0123456789")
@@ -56,9 +56,9 @@ def is_utf8_hostname(name: str, *, utf8: bool) -> bool:
 def is_ipv4(text: str) -> bool:
     """Return whether *text* is a dotted quad; ``0.x.y.z`` is only valid as ``0.0.0.0``."""
     octets = text.split(".")
-    if len(octets) != 4 or not all(o and set(o) <= _DIGITS and int(o) <= 255 for o in octets):
+    if len(octets) != 4 or not all(o and set(o) <= _DIGITS and number_of(o) <= 255 for o in octets):
         return False
-    return int(octets[0]) != 0 or set(text) <= {"0", "."}
+    return number_of(octets[0]) != 0 or set(text) <= {"0", "."}
 
 
 def is_ipv6(text: str) -> bool:

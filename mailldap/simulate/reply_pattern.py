@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from mailldap.errors import ConfigError
+from mailldap.postfix.words import number_of
 
 _OCTET = r"0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _ITEM = rf"{_OCTET}(?:\.\.{_OCTET})?"
@@ -36,7 +37,7 @@ def _is_pattern(text: str) -> bool:
             text = text[1:-1]
     if _PATTERN.fullmatch(text) is None:
         return False
-    return all(int(low) <= int(high) for low, high in _RANGE.findall(text))
+    return all(number_of(low) <= number_of(high) for low, high in _RANGE.findall(text))
 
 
 def _closing(text: str) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from mailldap.postfix.words import SPACE, c_string
+from mailldap.postfix.words import SPACE, c_string, number_of
 from mailldap.tables.base import TableContext
 from mailldap.tables.rules import Rule, RuleTable, keyword, no_result, rule_lines
 
@@ -43,12 +43,12 @@ class Network:
             return cls(family, number, width, width)
         if not (mask.isascii() and mask.isdigit()):
             raise CidrError(f"bad mask value in {shown}")
-        if len(mask.lstrip("0")) > 4 or int(mask) > width:
+        bits = number_of(mask)
+        if bits > width:
             raise CidrError(f"bad mask length in {shown}")
         number = _number(family, address)
         if number is None:
             raise CidrError(f"bad network value in {shown}")
-        bits = int(mask)
         host_bits = width - bits
         network = number >> host_bits << host_bits
         if network != number:

@@ -263,3 +263,38 @@ def test_a_lookup_needs_neither_ldap3_nor_ssl():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert ast.literal_eval(done.stdout) == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ldap://user:secret@host",
+        "ldaps://user:sec/secret@host/dc=x",
+        "ldap://user:secret%40@host:389/dc=x??sub",
+        "http://user:secret@host",
+        "user:secret@host",
+    ],
+)
+def test_a_password_in_a_uri_is_not_repeated(uri) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ServerUri.parse(uri)
+    assert "secret" not in f"{caught.value} {caught.value.hint}"
+    assert "@host" in str(caught.value)
+
+
+@pytest.mark.parametrize("digits", ["0", "65536", "9" * 5000])
+def test_no_such_port(digits) -> None:
+    with pytest.raises(ConfigError, match="not a host and port"):
+        ServerUri.parse(f"ldap://host:{digits}")
+    assert ServerUri.parse("ldap://host:000389").port == 389
+
+
+def test_libldap_reads_ports_of_any_length() -> None:
+    def port(digits: str) -> int:
+        (uri,) = parse_uri_list(f"ldap://host:{digits}") or ()
+        return uri.port
+
+    assert [port(text) for text in ("0", "00", "+25", "-25", "0" * 5000 + "25")] == [
+        389, 389, 25, -25, 25,
+    ]  # fmt: skip
+    assert port("9" * 5000) > 65535

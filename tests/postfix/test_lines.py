@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from mailldap.postfix.lines import decode, encode, logical_lines, physical_lines
 from mailldap.postfix.words import (
+    number_of,
     split_assignment,
     split_braced,
     split_key,
@@ -111,3 +112,18 @@ def test_braces():
 )  # fmt: skip
 def test_integers_are_those_of_strtol(text, number):
     assert to_int(text) == number
+
+
+def test_numbers_of_any_length():
+    """As postmap of Postfix 3.7 takes hopcount_limit and message_size_limit."""
+    assert to_int("0" * 5000 + "1") == 1
+    assert to_int("-" + "0" * 5000 + "1") == -1
+    assert to_int("9" * 5000) is None
+    assert number_of("0" * 5000) == 0
+    assert number_of("9" * 5000) > 2**64
+
+
+@given(st.text(" ,\t\nab}"), st.text(" ,{}a"))
+def test_a_list_without_braces_is_any_list(plain, braced):
+    assert split_braced(plain) == split_list(plain)
+    assert split_braced(f"{plain} {braced}")[: len(split_list(plain))] == split_list(plain)

@@ -34,6 +34,7 @@ def parse(text: str) -> MainCf:
         ("${{$a} == {1} ? {same} : {other}}", "same"),
         ("${{10} > {9}}", "true"),
         ("${{b10} > {b9}}", ""),
+        ("${{4294967297} == {1} ? {int} : {long}}", "long"),
         ("${{3.10} >level {3.9} ? {newer}}", "newer"),
         ("$chain", "<1>"),
         ("$a-b", "1-b"),
@@ -57,6 +58,8 @@ def test_expansion(value, expanded):
         ("${{x} <level {1}}", "malformed compatibility level"),
         ("${{$probe} == {x}}", "unreasonable macro call nesting"),
         ("${a?{x}y}", '":" expected at'),
+        ("${{9223372036854775808} > {1}}", "bad conversion: 9223372036854775808"),
+        pytest.param("${{%s} > {1}}" % ("9" * 5000), "bad conversion: 999", id="5000 digits"),
     ],
 )
 def test_what_cannot_be_expanded_names_the_line(value, complaint):

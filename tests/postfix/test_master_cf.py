@@ -64,6 +64,7 @@ def test_each_word_is_where_it_says():
         ("x unix n - n - many smtpd", 'field "max_proc": bad value: "many"'),
         ("x unix n - n - - -", 'field "command" has no default value'),
         ("x unix n - n - -", 'missing "command" field'),
+        pytest.param(f"x unix n - n - {'9' * 5000} y", 'field "max_proc": bad value', id="digits"),
         ("x unix n - n - - pipe {a", "missing '}'"),
     ],
 )

@@ -31,7 +31,8 @@ def test_internationalized_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "valid"),
-    [("1.2.3.4", True), ("0.0.0.0", True), ("0.1.2.3", False), ("1.2.3", False), ("256.1.1.1", False)],
+    [("1.2.3.4", True), ("0.0.0.0", True), ("0.1.2.3", False), ("1.2.3", False), ("256.1.1.1", False),
+     pytest.param("1.2.3." + "9" * 5000, False, id="digits")],
 )  # fmt: skip
 def test_ipv4(text, valid) -> None:
     assert is_ipv4(text) is valid

@@ -7,6 +7,7 @@ from mailldap.simulate.reply_pattern import require_pattern
 
 #: tests/real/test_smtpd.py shows both to the real one.
 GOOD = [
+    "0" * 5000 + "7.0.0.[" + "0" * 5000 + "2..4]",
     "127.0.0.2", "127.0.0.[2;4..7]", "[127.0.0.2]", "[127].[0].0.[1..1]", "007.0000.1.255",
     "[127.0.0.[2;3]]", "[1;2].0.0.[3]",
 ]  # fmt: skip

@@ -138,6 +138,8 @@ def test_tables_of_other_machines_are_no_matter_until_they_are_asked() -> None:
         "local_transport =",
         "ipc_timeout = x",
         "message_size_limit = 10M",
+        "message_size_limit = 9223372036854775808",
+        pytest.param(f"message_size_limit = {'9' * 5000}", id="5000 digits"),
         "inet_protocols = ipv4 # no IPv6",
         "myhostname = mail.example.com.",
         "mydomain = -example.com",

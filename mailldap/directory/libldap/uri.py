@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from mailldap.directory.uri import DEFAULT_SOCKET
 
 _PREFIX = re.compile(r"(<?)(?:URL:)?(ldap|pldap|ldaps|pldaps|ldapi)://", re.IGNORECASE | re.ASCII)
-_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]+)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: 3 is the subtree without its base.
 SUBORDINATE = 3
@@ -116,9 +116,12 @@ def _split_port(place: str, default: int) -> tuple[str, int]:
     if colon != ":":
         return host, default
     port = _unescape(port)
-    if not _NUMBER.fullmatch(port):
+    number = _NUMBER.fullmatch(port)
+    if number is None:
         raise UrlError(BAD_URL)
-    return host, int(port) or default
+    # No port has more digits, and int() refuses thousands of them.
+    value = int(number[2]) if len(number[2]) <= 9 else 10**9
+    return host, (-value if number[1] == "-" else value) or default
 
 
 def _query(fields: list[str]) -> tuple[str, tuple[str, ...], int | None, str | None]:
