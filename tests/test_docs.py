@@ -102,6 +102,22 @@ def test_every_page_is_linked_from_the_readme() -> None:
         assert f"docs/{page.name}" in readme, f"README.md does not lead to docs/{page.name}"
 
 
+def test_every_setting_is_documented() -> None:
+    """docs/settings.md has a table a section, in the order of the sections."""
+    from mailldap.config.layers import KEYS
+
+    sections = ["", "postfix.", "postfix.senders.", "postfix.relay.", "postfix.cyrus."]
+    tables = (ROOT / "docs" / "settings.md").read_text().split("\n## ")[1:]
+    shown = {
+        section + name
+        for section, table in zip(sections, tables, strict=True)
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    parts = {section.removesuffix(".") for section in sections}
+    assert shown == set(KEYS) - parts | {"profile", "profiles"}
+
+
 def test_every_command_is_documented() -> None:
     """Each command of the program stands in docs/commands.md."""
     import typer.main
