@@ -23,8 +23,8 @@ def locked(path: Path) -> Iterator[None]:
     """Keep every other writer of *path* out.
 
     The lock is on PATH.lock, which stays when *path* is replaced, and stays there afterwards.
-    Raises LdapRefusal (insufficientAccessRights) when it cannot be written, CouldNotAsk when
-    another process keeps it for a minute.
+    Raises LdapRefusal (insufficientAccessRights) when it cannot be written, LdapRefusal (other)
+    where the file system knows no locks, CouldNotAsk when another process keeps it for a minute.
     """
     lock = path.with_name(path.name + ".lock")
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666
@@ -48,6 +48,8 @@ def _wait(handle: int, lock: Path) -> None:
             if time.monotonic() > deadline:
                 raise CouldNotAsk(f"{lock}: another process keeps the lock") from None
             time.sleep(_PAUSE)
+        except OSError as error:
+            raise from_result(80, f"{lock}: no lock to be had: {error.strerror}") from error
         else:
             return
 

@@ -180,7 +180,10 @@ def _alone(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigError(f"cannot be opened: {error.strerror}", file=str(directory)) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ConfigError(f"cannot be locked: {error.strerror}", file=str(directory)) from error
         yield
     finally:
         os.close(handle)

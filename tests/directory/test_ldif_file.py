@@ -1,5 +1,6 @@
 """The directory in an LDIF file: the text it keeps, the faults it names, writers at the same time."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -345,6 +346,15 @@ def test_a_lock_that_is_never_given_back(path, monkeypatch):
     finally:
         done.set()
         keeper.join()
+
+
+def test_a_file_system_without_locks(path, monkeypatch):
+    def flock(_handle, _operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(file_lock.fcntl, "flock", flock)
+    with pytest.raises(LdapRefusal, match="no lock to be had: No locks available"):
+        LdifDirectory(path).apply(add_mail(JOHN, "a@b"))
 
 
 WRITER = """

@@ -317,3 +317,13 @@ def test_a_folder_that_cannot_be_is_an_error_of_its_name(tmp_path):
     with pytest.raises(ConfigError) as caught:
         plan_write(tmp_path / "conf", [TABLE]).apply()
     assert str(tmp_path / "conf") in str(caught.value)
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def flock(_handle, _operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(changeset.fcntl, "flock", flock)
+    with pytest.raises(ConfigError, match="cannot be locked: No locks available"):
+        plan_write(tmp_path, [TABLE]).apply()
+    assert tree(tmp_path) == {}
