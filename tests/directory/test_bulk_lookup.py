@@ -13,7 +13,7 @@ from mailldap.directory.server import LdapServer
 from mailldap.directory.server_options import ServerOptions
 from mailldap.ldap.change import Add
 from mailldap.ldap.entry import Entry
-from mailldap.tables import bulk
+from mailldap.tables import ldap_bulk
 from mailldap.tables.base import Failed, Found, NotFound, TableContext
 from mailldap.tables.bulk import lookup_many
 from mailldap.tables.open import Lookup
@@ -152,7 +152,7 @@ def test_many_are_answered_as_one_by_one(filled, tmp_path, monkeypatch, name):
         kinds = {type(answer) for _, answer in single}
         assert {Found, NotFound, Failed} >= kinds >= {Found, NotFound}
         # Most keys were answered by batches in spite of the server's limit of ten entries.
-        monkeypatch.setattr(bulk._LdapAsker, "_ask_singly", lambda *_a: None)
+        monkeypatch.setattr(ldap_bulk.LdapAsker, "_ask_singly", lambda *_a: None)
         asked = []
         with contextlib.closing(opened(tmp_path, filled.uri, **parameters)) as lookup:
             table = lookup.table(0)
@@ -180,7 +180,7 @@ def test_a_snapshot_answers_as_one_by_one(unlimited, filled, tmp_path, monkeypat
     blocks = []
     enter = snapshot._enter_block
     monkeypatch.setattr(snapshot, "_enter_block", lambda *a: blocks.append(a) or enter(*a))
-    monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
+    monkeypatch.setattr(ldap_bulk, "_SNAPSHOT", 10)
     parameters, keys = TABLES[name][0], hostile_keys(name)
     _, told = both_ways(tmp_path, unlimited, parameters, keys)
     if name == "no base":
@@ -201,8 +201,8 @@ def test_a_snapshot_answers_as_one_by_one(unlimited, filled, tmp_path, monkeypat
 
 
 def test_a_snapshot_is_taken_where_the_keys_are_worth_it(unlimited, tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "_SNAPSHOT", 31)
-    monkeypatch.setattr(bulk, "_ENTRIES_A_KEY", 1)
+    monkeypatch.setattr(ldap_bulk, "_SNAPSHOT", 31)
+    monkeypatch.setattr(ldap_bulk, "_ENTRIES_A_KEY", 1)
     table = {"query_filter": MAIL} | ROUTING
     keys = [f"a{n}@example.com" for n in range(40)] * 8
 
@@ -252,7 +252,7 @@ HIDDEN = {
 @pytest.mark.usefixtures("read")
 @pytest.mark.parametrize("what", HIDDEN)
 def test_what_is_hidden_is_hidden_from_a_snapshot(unlimited, tmp_path, monkeypatch, what):
-    monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
+    monkeypatch.setattr(ldap_bulk, "_SNAPSHOT", 10)
     access, expected = HIDDEN[what]
     rule(unlimited, access.format(f"uid=a30,ou=People,{BASE}"))
     try:
@@ -281,8 +281,8 @@ def test_values_without_a_rule_are_answered_by_389_as_one_by_one(ds389, tmp_path
 
 
 def test_an_old_snapshot_is_forgotten(unlimited, tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "_SNAPSHOT", 10)
-    monkeypatch.setattr(bulk, "_FRESH", 0)
+    monkeypatch.setattr(ldap_bulk, "_SNAPSHOT", 10)
+    monkeypatch.setattr(ldap_bulk, "_FRESH", 0)
     keys = [f"a{n}@example.com" for n in range(40)] * 8
     _, told = both_ways(tmp_path, unlimited, {"query_filter": MAIL} | ROUTING, keys)
     assert sum("a snapshot of" in text for text in told) > 1
