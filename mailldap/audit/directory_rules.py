@@ -11,43 +11,24 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailldap.audit.asked_table import AskedTable
 from mailldap.audit.configuration import Configuration
 from mailldap.audit.finding import Finding, Severity, in_order
 from mailldap.audit.legacy import LegacyTable
 from mailldap.audit.postfix_rules.domains import CLASSES, declared, in_tables
 from mailldap.audit.postfix_rules.tables import load_table
 from mailldap.audit.relayed import relayed
-from mailldap.audit.server_schema import ServerSchema, read_server_schema
+from mailldap.audit.server_schema import read_server_schema
 from mailldap.audit.source import SourceFile
-from mailldap.directory.base import (
-    Reader,
-    Scope,
-    SearchRequest,
-    SearchResult,
-    Session,
-    SessionOpener,
-    SessionParameters,
-)
-from mailldap.errors import (
-    RESULT_NAMES,
-    ApiError,
-    CouldNotAsk,
-    FilterError,
-    LdapRefusal,
-    MailldapError,
-)
-from mailldap.ldap.entry import Entry
-from mailldap.ldap.filter import And, Equality, Filter, Not, Or, Present, parse_libldap
+from mailldap.directory.base import Reader, Scope, SessionOpener, SessionParameters
+from mailldap.errors import RESULT_NAMES, ApiError, CouldNotAsk, MailldapError, from_result
+from mailldap.ldap.filter import And, Equality, Filter, Not, Or, Present
 from mailldap.tables.ldap_config import LdapConfig
 
 _NO_SUCH_OBJECT = 32
-#: timeLimitExceeded, busy, unavailable: later it may be another answer.
-_TEMPORARY = frozenset({3, 51, 52})
 _SIZE_LIMIT = 4
 #: Addresses and domains that are told one by one.
 _SHOWN = 20
-#: Stands for the key in a filter template; no address can be it.
-_KEY = "mailldap-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,86 +37,6 @@ class DirectoryReport:
 
     findings: tuple[Finding, ...]
     unasked: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Asked:
-    """One table with a conversation of its own."""
-
-    conf: Configuration
-    file: SourceFile
-    table: LdapConfig
-    session: Session
-    schema: ServerSchema
-    #: Who may see more than the table, or None.
-    reader: Reader | None
-    indexed: frozenset[str] | None
-    open_session: SessionOpener
-    _addresses: Counter[str] | None = None
-
-    @property
-    def base(self) -> str | None:
-        """The search base, or None where it depends on the key."""
-        if self.table.search_base.dynamic:
-            return None
-        return self.table.search_base.text.replace("%%", "%")
-
-    @property
-    def filter(self) -> Filter | None:
-        """The filter with a stand-in for the key, or None where it is none."""
-        text = "".join(
-            part if isinstance(part, str) else _KEY for part in self.table.query_filter.parts
-        )
-        try:
-            return parse_libldap(text)
-        except FilterError:
-            return None
-
-    def finding(
-        self, code: str, severity: Severity, name: str, message: str, fix: str | None
-    ) -> Finding:
-        setting = self.file.last.get(name)
-        line = setting.line if setting else None
-        return Finding(
-            code,
-            severity,
-            self.file.name,
-            line,
-            self.file.full_name(name),
-            message,
-            self.file.advice(fix) if fix else None,
-        )
-
-    def addresses(self) -> Counter[str]:
-        """Return what the filter compares with keys, in lower case, and of how many entries.
-
-        Asked once; empty where it cannot be found out.
-        """
-        if self._addresses is None:
-            query, base = self.filter, self.base
-            names = tuple(dict.fromkeys(_keyed(query))) if query else ()
-            found: Counter[str] = Counter()
-            for entry in self.owners(base, names) if base and names else ():
-                values = (value for name in names for value in entry.values(name))
-                found.update({value.decode("utf-8", "replace").lower() for value in values})
-            self._addresses = found
-        return self._addresses
-
-    def owners(self, base: str, names: tuple[str, ...]) -> Iterator[Entry]:
-        """Yield the recipients that have one of *names*, with these."""
-        wanted = And((Equality("objectClass", b"mailRecipient"), Or(tuple(map(Present, names)))))
-        if self.reader is None:
-            yield from self.search(base, self.table.scope, wanted, names).entries
-            return
-        try:
-            yield from self.reader.search(base, self.table.scope, wanted, names)
-        except LdapRefusal:
-            return  # what could be read counts
-
-    def search(
-        self, base: str, scope: Scope, wanted: Filter, attributes: tuple[str, ...], limit: int = 0
-    ) -> SearchResult:
-        return self.session.run(SearchRequest(base, scope, wanted, attributes, limit))
 
 
 def check_directory(
@@ -168,7 +69,7 @@ def check_directory(
                 raise silent[table.session]  # one wait for servers that do not answer is enough
             with closing(open_session(table.session)) as session:
                 schema = read_server_schema(session)
-                asked = _Asked(conf, file, table, session, schema, reader, names, open_session)
+                asked = AskedTable(conf, file, table, session, schema, reader, names, open_session)
                 for rule in RULES:
                     findings += rule(asked)
         except CouldNotAsk as error:
@@ -201,7 +102,7 @@ def _refused_bind(file: SourceFile, table: LdapConfig, error: CouldNotAsk) -> Fi
     )
 
 
-def unreadable_base(asked: _Asked) -> Iterator[Finding]:
+def unreadable_base(asked: AskedTable) -> Iterator[Finding]:
     """Find a static base that the server does not have, or lets this identity not search."""
     if not asked.base:
         return
@@ -213,9 +114,10 @@ def unreadable_base(asked: _Asked) -> Iterator[Finding]:
             " fails with 451",
             "write the directory's suffix, or let the identity read it",
         )  # fmt: skip
-    elif result.code in _TEMPORARY:
-        result.raise_for_code()
     elif result.code:
+        error = from_result(result.code, result.text, result.referral)
+        if isinstance(error, CouldNotAsk):  # later it may be another answer
+            raise error
         reason = RESULT_NAMES.get(result.code, "unknown result")
         yield asked.finding(
             "search-refused", "error", "search_base",
@@ -225,7 +127,7 @@ def unreadable_base(asked: _Asked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def blind_identity(asked: _Asked) -> Iterator[Finding]:
+def blind_identity(asked: AskedTable) -> Iterator[Finding]:
     """Find an identity that the server shows no recipients."""
     if not asked.base:
         return
@@ -260,7 +162,7 @@ def _any(reader: Reader, base: str, scope: Scope, wanted: Filter) -> bool:
         return False
 
 
-def unmatchable_filter(asked: _Asked) -> Iterator[Finding]:
+def unmatchable_filter(asked: AskedTable) -> Iterator[Finding]:
     """Find filters that can match nothing: unknown attributes, or none to compare by."""
     query = asked.filter
     if query is None or not asked.schema.known:
@@ -274,7 +176,7 @@ def unmatchable_filter(asked: _Asked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def unknown_results(asked: _Asked) -> Iterator[Finding]:
+def unknown_results(asked: AskedTable) -> Iterator[Finding]:
     """Find result attributes that the server does not know."""
     if not asked.schema.known:
         return
@@ -287,7 +189,7 @@ def unknown_results(asked: _Asked) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def unindexed(asked: _Asked) -> Iterator[Finding]:
+def unindexed(asked: AskedTable) -> Iterator[Finding]:
     """Find attributes that every lookup compares and the server has not indexed."""
     query = asked.filter
     if query is None or asked.indexed is None:
@@ -301,7 +203,7 @@ def unindexed(asked: _Asked) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def more_owners_than_allowed(asked: _Asked) -> Iterator[Finding]:
+def more_owners_than_allowed(asked: AskedTable) -> Iterator[Finding]:
     """Find addresses of more entries than the table's size limit lets through."""
     limit = asked.table.size_limit
     if limit <= 0:
@@ -323,7 +225,7 @@ def more_owners_than_allowed(asked: _Asked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def undeclared_domains(asked: _Asked) -> Iterator[Finding]:
+def undeclared_domains(asked: AskedTable) -> Iterator[Finding]:
     """Find domains of addresses in the directory that Postfix does not accept mail for."""
     if not any(use.parameter == "virtual_alias_maps" for use in asked.conf.uses_of(asked.file)):
         return
@@ -342,7 +244,7 @@ def undeclared_domains(asked: _Asked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def relayed_mailboxes(asked: _Asked) -> Iterator[Finding]:
+def relayed_mailboxes(asked: AskedTable) -> Iterator[Finding]:
     """Find mailboxes inside whose mail relayhost takes along."""
     if not any(use.parameter == "virtual_alias_maps" for use in asked.conf.uses_of(asked.file)):
         return
@@ -379,16 +281,7 @@ def _compared(query: Filter) -> Iterator[str]:
         yield query.attribute
 
 
-def _keyed(query: Filter) -> Iterator[str]:
-    """Yield the attributes that a filter compares with the whole key."""
-    if isinstance(query, And | Or):
-        for inner in query.filters:
-            yield from _keyed(inner)
-    elif isinstance(query, Equality) and query.value == _KEY.encode():
-        yield query.attribute
-
-
-RULES: tuple[Callable[[_Asked], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[AskedTable], Iterator[Finding]], ...] = (
     unreadable_base,
     blind_identity,
     unmatchable_filter,
