@@ -113,7 +113,8 @@ class Connections:
     def ask(self, question: Callable[[Connection], _T], *, repeat: bool = True) -> _T:
         """Put a question; once more over a new connection where the first broke off.
 
-        A change is not repeated: nobody knows whether it was made.
+        A change is not repeated: nobody knows whether it was made. Raises CouldNotAsk, what
+        :meth:`connected` raises, and what *question* does.
         """
         connection = self.connected()
         try:

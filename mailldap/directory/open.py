@@ -97,7 +97,8 @@ def session_opener(
     Tables with equal parameters share one conversation, as the maps of one Postfix process do.
     With *override* every table asks that directory instead of its own servers: its hosts, bind
     and TLS settings are replaced by *override* and *options* (bind_dn, password, sasl_external,
-    start_tls, ca_file, verify and allow_cleartext_password of ServerOptions).
+    start_tls, ca_file, verify and allow_cleartext_password of ServerOptions). Raises ConfigError
+    for an override that means nothing or cannot work.
     """
     if not override:
         return _Shared()

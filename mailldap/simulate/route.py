@@ -34,10 +34,9 @@ class Route:
     """What trivial-rewrite(8) answers.
 
     ``recipient`` is in internal form and may differ from what was asked; it is empty where the
-    resolver failed too early to know. ``bad_syntax`` and
-    ``failed`` are the resolver's error flags: the address cannot be, or a table could not be
-    asked. ``routed``: the local part still names another host. ``address_class`` is None only
-    where the resolver failed before it knew.
+    resolver failed too early to know. ``bad_syntax`` and ``failed`` are the resolver's error
+    flags: the address cannot be, or a table could not be asked. ``routed``: the local part still
+    names another host. ``address_class`` is None only where the resolver failed before it knew.
     """
 
     recipient: str

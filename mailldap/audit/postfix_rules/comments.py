@@ -112,7 +112,7 @@ def value_start(setting: Setting) -> int:
 
 
 def comments_of_main(conf: Configuration) -> Iterator[Finding]:
-    """Inline comments in main.cf."""
+    """Find inline comments in main.cf."""
     if conf.main is None:
         return
     for setting in conf.main.settings:
@@ -129,7 +129,7 @@ def _commented(file: SourceFile, setting: Setting) -> Iterator[tuple[Severity, s
 
 
 def comments_of_ldap(conf: Configuration) -> Iterator[Finding]:
-    """Inline comments in LDAP tables."""
+    """Find inline comments in LDAP tables."""
     for file in conf.ldap_tables:
         for setting in file.settings:
             effect = _effect_in_ldap(setting.name)
@@ -140,7 +140,7 @@ def comments_of_ldap(conf: Configuration) -> Iterator[Finding]:
 
 
 def comments_of_master(conf: Configuration) -> Iterator[Finding]:
-    """Inline comments in master.cf."""
+    """Find inline comments in master.cf."""
     for service in conf.services:
         effect = (
             "the words become arguments of the program"
@@ -152,7 +152,7 @@ def comments_of_master(conf: Configuration) -> Iterator[Finding]:
 
 
 def comments_of_text_tables(conf: Configuration) -> Iterator[Finding]:
-    """Inline comments in text tables of aliases and owners, where they become addresses."""
+    """Find inline comments in text tables of aliases and owners, where they become addresses."""
     for name, effect in _TEXT_TABLES.items():
         for file in text_tables(conf, name):
             for line in file.lines:

@@ -23,7 +23,7 @@ def declared(conf: Configuration, name: str) -> list[str]:
     for word in conf.words(name):
         if word.startswith("#"):
             break  # Postfix ignores the rest of the list
-        if word[0] not in "!/" and ":" not in word and not word.startswith("inline:"):
+        if word[0] not in "!/" and ":" not in word:
             found.append(word.lower())
     return found
 

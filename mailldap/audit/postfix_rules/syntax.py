@@ -24,7 +24,7 @@ _PREFIXED = re.compile(r"\b(?:ldap|mysql|pgsql|sqlite|memcache):([A-Za-z0-9_]+)"
 
 
 def unreadable_lines(conf: Configuration) -> Iterator[Finding]:
-    """Lines that are no ``name = value``; Postfix stops at the first one."""
+    """Find lines that are no ``name = value``; Postfix stops at the first one."""
     for file in (conf.main, *conf.ldap_files):
         if file is None:
             continue
@@ -136,7 +136,7 @@ def doubled_services(conf: Configuration) -> Iterator[Finding]:
 
 
 def unknown_in_main(conf: Configuration) -> Iterator[Finding]:
-    """Parameters of main.cf that Postfix does not know and nothing refers to."""
+    """Find parameters of main.cf that Postfix does not know and nothing refers to."""
     if conf.main is None:
         return
     used = references_in(conf)
@@ -150,7 +150,7 @@ def unknown_in_main(conf: Configuration) -> Iterator[Finding]:
 
 
 def unknown_in_ldap(conf: Configuration) -> Iterator[Finding]:
-    """Parameters of LDAP tables that Postfix does not know; it ignores them silently."""
+    """Find parameters of LDAP tables that Postfix does not know; it ignores them silently."""
     for file in conf.ldap_tables:
         for setting in file.settings:
             if setting.name not in LDAP_PARAMETERS:
@@ -159,7 +159,7 @@ def unknown_in_ldap(conf: Configuration) -> Iterator[Finding]:
 
 
 def unknown_in_master(conf: Configuration) -> Iterator[Finding]:
-    """Parameters that master.cf sets with -o and Postfix does not know."""
+    """Find parameters that master.cf sets with -o and Postfix does not know."""
     used = references_in(conf)
     classes = set(conf.words("smtpd_restriction_classes"))
     for service in conf.services:

@@ -26,7 +26,7 @@ _SAFE = re.compile(rb"(?:[!-9;=-~](?:[ -~]*[!-~])?)?")
 _PLAIN = re.compile(
     rb"(?:(?=.{1,76}(?:\n|\Z))[A-Za-z][A-Za-z0-9;-]*: [!-9;=-~](?:[ -~]*[!-~])?(?:\n|\Z))+"
 )
-_PRINTABLE = re.compile(r"[^ -~]")
+_UNPRINTABLE = re.compile(r"[^ -~]")
 
 
 def format_record(content: Entry | Change) -> str:
@@ -83,7 +83,7 @@ def format_change(change: Change) -> str:
 def format_comment(text: str) -> str:
     """Return *text* as comment lines; what is not printable ASCII is escaped as in Python."""
     return "".join(
-        f"# {_PRINTABLE.sub(lambda m: m[0].encode('unicode_escape').decode(), line)}\n"
+        f"# {_UNPRINTABLE.sub(lambda m: m[0].encode('unicode_escape').decode(), line)}\n"
         for line in text.split("\n")
     )
 
