@@ -135,9 +135,13 @@ def parse_address(text: str) -> Mailbox | CatchAll:
 
 
 def address_key(value: str | bytes) -> str:
-    """Return the comparison key of any value of ``mail``, well-formed or not."""
+    """Return the comparison key of any value of ``mail``, well-formed or not.
+
+    Nothing but spaces is as good as empty: slapd's IA5StringNormalize leaves nothing of it.
+    """
     raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    return prepare_text(raw).decode("utf-8", "surrogateescape")
+    prepared = prepare_text(raw)
+    return "" if prepared == b" " else prepared.decode("utf-8", "surrogateescape")
 
 
 def _key(text: str) -> str:
