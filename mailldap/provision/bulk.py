@@ -7,18 +7,18 @@ told with its place in the file.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO
 
-from mailldap.directory.base import BulkWriter, Reader, Writer
+from mailldap.directory.base import BulkWriter, Writer
 from mailldap.errors import EntryExists, LdapRefusal, LdifError, MailldapError
-from mailldap.ldap.change import Add, Change, Delete, Mod, Modify, ModOp, Rename
+from mailldap.ldap.change import Add, Change
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.ldif import Record, read_ldif
-from mailldap.provision.find import fold
+from mailldap.provision.already import entries_there, is_so
 from mailldap.provision.ownership import exclusive
 
 #: Changes that are sent together. Below 1,000 the cost of a transaction shows, above 2,000 a server
@@ -211,29 +211,11 @@ class _Work:
 
     def _left_of(self, pending: Sequence[tuple[int, Change]]) -> deque[tuple[int, Change]]:
         """Return *pending* without what is so already, which is entered into the report."""
-        missing = deque(self._missing(pending))
+        there = entries_there(self._writer, [change for _, change in pending])
+        missing = deque(item for item, so in zip(pending, there, strict=True) if not so)
         self._there_already = len(missing) < len(pending)
         self._report.already += len(pending) - len(missing)
         return missing
-
-    def _missing(self, pending: Sequence[tuple[int, Change]]) -> Iterator[tuple[int, Change]]:
-        """Yield those of *pending* that are not surely so already: all but entries there.
-
-        An entry that *pending* changes, too, is not judged before its turn.
-        """
-        times = Counter(change.dn.lower() for _, change in pending)
-        dns = [
-            change.dn
-            for _, change in pending
-            if isinstance(change, Add) and times[change.dn.lower()] == 1
-        ]
-        writer = self._writer
-        found = writer.get_many(dns) if isinstance(writer, BulkWriter) else map(writer.get, dns)
-        there = dict(zip(dns, found, strict=True))
-        for line, change in pending:
-            entry = there.get(change.dn) if isinstance(change, Add) else None
-            if not (entry and isinstance(change, Add) and _equal(change.entry, entry)):
-                yield line, change
 
     def _refuse(self, refused: Refused) -> None:
         self._report.refusals += 1
@@ -259,52 +241,3 @@ class _Work:
                 return [*outcomes, refusal]
             outcomes.append(None)
         return outcomes
-
-
-def is_so(reader: Reader, change: Change) -> bool:
-    """Return whether the directory is already as *change* would make it.
-
-    An entry is when all its user attributes have the same values; superior object classes that a
-    server adds (389) and passwords that it does not show do not count.
-    """
-    match change:
-        case Add(entry):
-            there = reader.get(entry.dn)
-            return there is not None and _equal(entry, there)
-        case Delete(dn):
-            return reader.get(dn) is None
-        case Rename(dn):
-            return reader.get(dn) is None and reader.get(change.new_dn) is not None
-        case Modify(dn, mods):
-            there = reader.get(dn)
-            return there is not None and all(_holds(there, mod) for mod in mods)
-
-
-def _equal(wanted: Entry, there: Entry) -> bool:
-    own, found = _folded(wanted), _folded(there)
-    own_classes, classes = own.pop("objectclass", set()), found.pop("objectclass", set())
-    if "userpassword" not in found:
-        own.pop("userpassword", None)
-    return own == found and own_classes <= classes
-
-
-def _folded(entry: Entry) -> dict[str, set[str]]:
-    folded: dict[str, set[str]] = {}
-    for name, values in entry:
-        folded.setdefault(name.lower(), set()).update(map(_fold_value, values))
-    return folded
-
-
-def _fold_value(value: bytes) -> str:
-    return fold(value.decode("utf-8", "surrogateescape"))
-
-
-def _holds(there: Entry, mod: Mod) -> bool:
-    """Return whether *there* is as *mod* would leave it."""
-    have = set(map(_fold_value, there.values(mod.attribute)))
-    wanted = set(map(_fold_value, mod.values))
-    if mod.op is ModOp.ADD:
-        return wanted <= have
-    if mod.op is ModOp.DELETE:
-        return not (have & wanted) if wanted else not have
-    return have == wanted

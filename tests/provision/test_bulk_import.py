@@ -232,3 +232,59 @@ def test_changes_that_depend_on_each_other_are_told_apart() -> None:
     assert not independent([add("uid=a, ou=x")])
     assert not independent([add("uid=a\\,b,ou=x")])
     assert not independent([Rename("uid=a,ou=x", "uid=b")])
+
+
+def again(uid: str) -> str:
+    return f"dn: {PEOPLE}\nobjectClass: organizationalUnit\nou: People\n\n" + record(uid)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        f"dn: UID=ann , {PEOPLE}\nchangetype: delete\n\n",
+        f"dn: userid=ann,{PEOPLE}\nchangetype: modrdn\nnewrdn: uid=b\ndeleteoldrdn: 1\n\n",
+        f"dn: {PEOPLE}\nchangetype: modrdn\nnewrdn: ou=Old\ndeleteoldrdn: 1\n\n" + again("c"),
+    ],
+)
+def test_what_goes_and_comes_again_in_one_file_is_there_at_its_end(target, before: str) -> None:
+    run(target, record("ann"))
+    # The entry that is there already makes the import look ahead for others.
+    report = run(target, again("ann").replace(record("ann"), "") + before + record("ann"))
+    assert report.complete
+    assert target.get(f"uid=ann,{PEOPLE}") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "other"),
+    [
+        ("userPassword", "Secret", "secret"),
+        ("labeledURI", "http://x/A", "http://x/a"),
+        ("description", "straße", "strasse"),
+    ],
+)
+def test_values_that_the_directory_tells_apart_are_not_there_already(
+    target, name: str, there: str, other: str
+) -> None:
+    more = {"objectClass": "labeledURIObject\nobjectClass: simpleSecurityObject"}
+    more |= {"userPassword": "x", name: there}
+    run(target, record("ann", **more))
+    assert run(target, record("ann", **more)).already == 1
+    report = run(target, record("ann", **more | {name: other}))
+    assert (report.already, report.refusals) == (0, 1)
+
+
+def test_what_a_server_spells_otherwise_is_there_already(target) -> None:
+    short = f"dn: userid=ann,{PEOPLE}\nobjectClass: account\nseeAlso: CN=a , {PEOPLE}\n\n"
+    assert run(target, short).complete
+    report = run(target, short)
+    assert (report.complete, report.already) == (True, 1)
+
+
+@pytest.mark.parametrize("dn", ["nosuch=x", "uid=a+uid=b"])
+def test_a_name_that_no_directory_takes_is_one_refusal(target, dn: str) -> None:
+    text = f"dn: {dn},{PEOPLE}\nchangetype: delete\n\n" + record("ann")
+    text += f"dn: {dn},{PEOPLE}\nobjectClass: account\nuid: a\n\n" + record("bob")
+    for done in 2, 0:
+        report = run(target, text, go_on=True)
+        assert [refused.error.result for refused in report.refused] == [34, 34]
+        assert (report.done, report.already) == (done, 2 - done)
