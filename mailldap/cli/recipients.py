@@ -137,12 +137,14 @@ def recipient_set(
     ],
 ) -> None:
     """Set other attributes: mailHost=…, mailQuota=…, cn=…."""
+    from mailldap.ldap.entry import is_secret
+
     wanted: dict[str, list[str]] = {}
     for word in values:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise UsageError(f"{word!r} is not NAME=VALUE", hint="as in mailQuota=500000")
-        if name.partition(";")[0].lower() == "userpassword":
+        if is_secret(name):
             raise UsageError(
                 "a password is no argument: everybody can see those",
                 hint="`mailldap import ldif -` takes a change record from stdin",

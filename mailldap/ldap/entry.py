@@ -55,7 +55,7 @@ class Entry:
 
 def is_secret(name: str) -> bool:
     """Tell whether an attribute description is that of userPassword, whatever its options."""
-    return name.partition(";")[0].lower() == "userpassword"
+    return name.partition(";")[0].lower() in {"userpassword", "2.5.4.35"}
 
 
 def without_secrets(entry: Entry) -> Entry:

@@ -8,7 +8,7 @@ from mailldap.directory.base import Transactional, Writer
 from mailldap.errors import CouldNotAsk, LdapRefusal, MailldapError, Negative, NoSuchValue
 from mailldap.ldap.change import Mod, Modify, ModOp
 from mailldap.model.address import parse_address
-from mailldap.provision.find import find_recipient, owners, same_dn, unlike
+from mailldap.provision.find import find_recipient, owners, same_dn, spellings, unlike
 from mailldap.provision.ownership import (
     CONSTRAINT_VIOLATION,
     ROUNDS,
@@ -62,14 +62,19 @@ def remove_aliases(writer: Writer, recipient: str, addresses: Sequence[str]) -> 
     NoSuchRecipient, or what the directory refuses.
     """
     results = []
+    gone: list[tuple[str, bytes]] = []
     with exclusive(writer):
         entry = find_recipient(writer, recipient)
         for address in addresses:
-            gone = [
-                delete_value(writer, entry.dn, attribute, value)
-                for attribute, value in address_values(entry, _spelled(address))
+            held = [
+                value
+                for spelled in spellings(address)
+                for value in address_values(entry, spelled)
+                if value not in gone
             ]
-            state = State.REMOVED if any(gone) else State.ABSENT
+            gone += held
+            removed = [delete_value(writer, entry.dn, *value) for value in held]
+            state = State.REMOVED if any(removed) else State.ABSENT
             results.append(Result(entry.dn, state, _ATTRIBUTE, address))
     return results
 
@@ -114,14 +119,6 @@ def move_alias(writer: Writer, address: str, recipient: str) -> Result:
                 continue
             return Result(target, State.MOVED, _ATTRIBUTE, wanted, source.dn)
     raise CouldNotAsk(f"{wanted}: others kept moving it at the same time", hint="try again")
-
-
-def _spelled(address: str) -> str:
-    """Return the address as it would be stored, or as given when it is no address."""
-    try:
-        return str(parse_address(address))
-    except MailldapError:
-        return address
 
 
 def _held(values: list[tuple[str, bytes]]) -> list[tuple[str, tuple[bytes]]]:

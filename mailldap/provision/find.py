@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mailldap.directory.base import Reader, Scope
-from mailldap.errors import Ambiguous, DNError, NoSuchObject, NoSuchRecipient
+from mailldap.errors import AddressError, Ambiguous, DNError, NoSuchObject, NoSuchRecipient
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import And, Equality, Filter, Or
+from mailldap.model.address import address_key, parse_address
 
 _NO_SUCH_OBJECT = 32
 IS_RECIPIENT = Equality("objectClass", b"mailRecipient")
@@ -17,13 +18,21 @@ ADDRESS_ATTRIBUTES = ("mail", "mailAlternateAddress")
 
 
 def fold(value: str) -> str:
-    """Return the form in which caseIgnoreMatch compares *value* (RFC 4518 §2, for ASCII)."""
-    return " ".join(value.casefold().split())
+    """Return the form in which caseIgnoreMatch compares *value* (RFC 4518 §2, as slapd does)."""
+    return address_key(value)
 
 
 def unlike(values: Sequence[str]) -> list[str]:
     """Return *values* without those that equal an earlier one."""
     return list({fold(value): value for value in reversed(values)}.values())[::-1]
+
+
+def spellings(address: str) -> list[str]:
+    """Return *address* as given, and as mailldap would store it where that differs."""
+    try:
+        return list(dict.fromkeys((address, str(parse_address(address)))))
+    except AddressError:
+        return [address]
 
 
 def same_dn(one: str, other: str) -> bool:
@@ -96,8 +105,9 @@ def with_uid(reader: Reader, uid: str) -> list[Entry]:
 
 def _candidates(reader: Reader, name: str) -> list[Entry]:
     found = with_uid(reader, name) if name else []
-    if not found and "@" in name:
-        found = owners(reader, name)
+    if "@" in name:
+        for address in spellings(name):
+            found = found or owners(reader, address)
     if not found and "=" in name:
         try:
             dn = DN.parse(name)

@@ -10,6 +10,7 @@ from mailldap.errors import from_result
 from mailldap.ldap.change import Add, Change, Delete, Rename
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Filter
+from mailldap.provision.find import same_dn
 
 _NO_SUCH_OBJECT = 32
 _ENTRY_EXISTS = 68
@@ -91,11 +92,15 @@ class DryRun(Recorder):
         Raises EntryExists for an entry that is there, or would be, NoSuchObject for a change of
         one that is not.
         """
-        there = self._planned.get(change.dn.lower())
-        if there is None:
-            there = self.get(change.dn, ("1.1",)) is not None
+        there = self._is_there(change.dn)
         if isinstance(change, Add) == there:
             raise from_result(_ENTRY_EXISTS if there else _NO_SUCH_OBJECT)
+        if (
+            isinstance(change, Rename)
+            and not same_dn(change.new_dn, change.dn)
+            and self._is_there(change.new_dn)
+        ):
+            raise from_result(_ENTRY_EXISTS)
         match change:
             case Add():
                 self._planned[change.dn.lower()] = True
@@ -105,6 +110,10 @@ class DryRun(Recorder):
                 self._planned[change.dn.lower()] = False
                 self._planned[change.new_dn.lower()] = True
         self.changes.append(change)
+
+    def _is_there(self, dn: str) -> bool:
+        planned = self._planned.get(dn.lower())
+        return self.get(dn, ("1.1",)) is not None if planned is None else planned
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Keep nobody out: nothing is written."""

@@ -28,8 +28,8 @@ from mailldap.directory.base import Exclusive, Writer
 from mailldap.errors import AddressTaken, CouldNotAsk, LdapRefusal, NoSuchValue, ValueExists
 from mailldap.ldap.change import Mod, Modify, ModOp
 from mailldap.ldap.entry import Entry
-from mailldap.provision.find import ADDRESS_ATTRIBUTES, fold, owners, same_dn
-from mailldap.provision.result import State
+from mailldap.provision.find import ADDRESS_ATTRIBUTES, find_recipient, fold, owners, same_dn
+from mailldap.provision.result import Result, State
 
 #: Rounds before a claim is given up as undecided; contention of dozens ends within ten.
 ROUNDS = 60
@@ -83,6 +83,34 @@ def delete_value(writer: Writer, dn: str, attribute: str, value: bytes) -> bool:
     except NoSuchValue:
         return False
     return True
+
+
+def modify(
+    writer: Writer,
+    recipient: str,
+    difference: Callable[[Entry], tuple[list[Mod], list[Result]]],
+) -> list[Result]:
+    """Make what *difference* says of the entry of *recipient* in one modification.
+
+    It names values one by one, so that what somebody else changed since the read is noticed and
+    looked at again. Raises NoSuchRecipient, what the directory refuses of an entry that nobody
+    changed, and CouldNotAsk when others kept changing it.
+    """
+    refused: Entry | None = None
+    with exclusive(writer):
+        for _ in range(ROUNDS):
+            entry = find_recipient(writer, recipient)
+            mods, results = difference(entry)
+            try:
+                if mods:
+                    writer.apply(Modify(entry.dn, tuple(mods)))
+            except (NoSuchValue, ValueExists):
+                if entry == refused:
+                    raise
+                refused = entry
+                continue
+            return results
+    raise CouldNotAsk(f"{recipient}: others kept changing the entry", hint="try again")
 
 
 def address_values(entry: Entry, address: str) -> list[tuple[str, bytes]]:

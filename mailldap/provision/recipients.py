@@ -11,14 +11,13 @@ from mailldap.errors import (
     EntryExists,
     LdapRefusal,
     NoSuchObject,
-    NoSuchValue,
     RecipientError,
     UsageError,
-    ValueExists,
 )
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
+from mailldap.ldap.schema import default_schema
 from mailldap.model.address import Mailbox, parse_address
 from mailldap.model.recipient import new_entry, text_problems
 from mailldap.provision.find import (
@@ -27,12 +26,14 @@ from mailldap.provision.find import (
     find_recipient,
     fold,
     recipients,
+    same_dn,
     with_uid,
 )
 from mailldap.provision.ownership import (
     CONSTRAINT_VIOLATION,
     ROUNDS,
     exclusive,
+    modify,
     pause,
     split_owners,
     take_back,
@@ -149,6 +150,15 @@ def _shared(writer: Writer, entry: Entry) -> bool:
     return any(split_owners(writer, entry.dn, address)[1] for address in _addresses(entry))
 
 
+#: Attributes that have a verb of their own.
+_OWN_VERBS = {
+    **dict.fromkeys((a.lower() for a in ADDRESS_ATTRIBUTES), "alias add / alias remove"),
+    ROUTING.lower(): "routing set",
+    "uid": "recipient rename",
+    "objectclass": "import ldif",
+}
+
+
 def set_recipient(
     writer: Writer,
     recipient: str,
@@ -160,32 +170,27 @@ def set_recipient(
     modification. Raises UsageError for attributes that have a verb of their own (addresses,
     routing, uid, objectClass), NoSuchRecipient, or what the directory refuses.
     """
-    own_verbs = {
-        **dict.fromkeys((a.lower() for a in ADDRESS_ATTRIBUTES), "alias add / alias remove"),
-        ROUTING.lower(): "routing set",
-        "uid": "recipient rename",
-        "objectclass": "import ldif",
-    }
-    for name in values:
-        if verb := own_verbs.get(name.lower()):
-            raise UsageError(f"{name} is not set here", hint=f"use `mailldap {verb}`")
-    with exclusive(writer):
-        for _ in range(ROUNDS):
-            entry = find_recipient(writer, recipient)
-            mods: list[Mod] = []
-            results = []
-            for name, wanted in values.items():
-                difference = _difference(entry, name, [_bytes(value) for value in wanted])
-                mods += difference
-                state = State.CHANGED if difference else State.ALREADY
-                results.append(Result(entry.dn, state, name, ", ".join(wanted)))
-            try:
-                if mods:
-                    writer.apply(Modify(entry.dn, tuple(mods)))
-            except (NoSuchValue, ValueExists):  # changed by somebody else since the read
-                continue
-            return results
-    raise CouldNotAsk(f"{recipient}: others kept changing the entry", hint="try again")
+    wanted: dict[str, list[bytes]] = {}
+    for spelled, texts in values.items():
+        description = default_schema().describe(spelled)
+        kind = description.type.name if description else spelled.partition(";")[0]
+        if verb := _OWN_VERBS.get(kind.lower()):
+            raise UsageError(f"{spelled} is not set here", hint=f"use `mailldap {verb}`")
+        name = description.name if description else spelled
+        wanted.setdefault(name, []).extend(map(_bytes, texts))
+
+    def difference(entry: Entry) -> tuple[list[Mod], list[Result]]:
+        mods: list[Mod] = []
+        results = []
+        for name, own in wanted.items():
+            change = _difference(entry, name, own)
+            mods += change
+            state = State.CHANGED if change else State.ALREADY
+            text = ", ".join(value.decode("utf-8", "surrogateescape") for value in own)
+            results.append(Result(entry.dn, state, name, text))
+        return mods, results
+
+    return modify(writer, recipient, difference)
 
 
 def _bytes(text: str) -> bytes:
@@ -212,10 +217,14 @@ def rename_recipient(writer: Writer, recipient: str, new_uid: str) -> Result:
     with exclusive(writer):
         entry = find_recipient(writer, recipient)
         dn = DN.parse(entry.dn)
-        named = {ava.attribute.lower() for ava in dn.rdns[0].avas}
-        if fold(new_uid) in {fold(uid) for uid in entry.texts("uid")}:
+        naming = [ava.text for ava in dn.rdns[0].avas if ava.normalized.startswith("uid=")]
+        uids = naming if len(dn.rdns[0].avas) == 1 and naming else entry.texts("uid")
+        if fold(new_uid) in map(fold, uids):
             return Result(entry.dn, State.ALREADY, "uid", new_uid)
-        if not named & {"uid", "userid", "0.9.2342.19200300.100.1.1"}:
+        for other in with_uid(writer, new_uid):
+            if not same_dn(other.dn, entry.dn):
+                raise AlreadyExists(f"the uid {new_uid} is that of {other.dn}")
+        if not naming:
             writer.apply(Modify(entry.dn, tuple(_difference(entry, "uid", [_bytes(new_uid)]))))
             return Result(entry.dn, State.CHANGED, "uid", new_uid)
         if len(dn.rdns[0].avas) > 1:

@@ -5,36 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailldap.directory.base import Writer
-from mailldap.errors import CouldNotAsk, NoSuchValue, ValueExists
-from mailldap.ldap.change import Mod, Modify, ModOp
+from mailldap.ldap.change import Mod, ModOp
 from mailldap.ldap.entry import Entry
 from mailldap.model.address import Mailbox
 from mailldap.provision.find import find_recipient, fold, unlike
-from mailldap.provision.ownership import ROUNDS, add_value, delete_value, exclusive
+from mailldap.provision.ownership import delete_value, exclusive, modify
 from mailldap.provision.result import Result, State
 
 ATTRIBUTE = "mailRoutingAddress"
 
 
 def add_routing(writer: Writer, recipient: str, addresses: Sequence[str]) -> list[Result]:
-    """Add routing addresses to *recipient*; one Result an address, ADDED or ALREADY.
+    """Add routing addresses to *recipient*, all of them or none.
 
-    Raises AddressError, NoSuchRecipient, or what the directory refuses.
+    One Result an address (equal ones are one), ADDED or ALREADY. Raises AddressError,
+    NoSuchRecipient, or what the directory refuses.
     """
     wanted = unlike([str(Mailbox.parse(text)) for text in addresses])
-    results = []
-    with exclusive(writer):
-        entry = find_recipient(writer, recipient)
-        for address in wanted:
-            state = State.ALREADY
-            if not _stored(entry, address):
-                try:
-                    add_value(writer, entry.dn, ATTRIBUTE, address)
-                    state = State.ADDED
-                except ValueExists:  # added by somebody else since the entry was read
-                    state = State.ALREADY
-            results.append(Result(entry.dn, state, ATTRIBUTE, address))
-    return results
+
+    def addition(entry: Entry) -> tuple[list[Mod], list[Result]]:
+        missing = [address for address in wanted if not _stored(entry, address)]
+        mods = [Mod(ModOp.ADD, ATTRIBUTE, tuple(a.encode() for a in missing))] if missing else []
+        states = [(a, State.ADDED if a in missing else State.ALREADY) for a in wanted]
+        return mods, [Result(entry.dn, state, ATTRIBUTE, value) for value, state in states]
+
+    return modify(writer, recipient, addition)
 
 
 def remove_routing(writer: Writer, recipient: str, addresses: Sequence[str]) -> list[Result]:
@@ -43,14 +38,14 @@ def remove_routing(writer: Writer, recipient: str, addresses: Sequence[str]) -> 
     The addresses need not be valid. Raises NoSuchRecipient, or what the directory refuses.
     """
     results = []
+    gone: list[bytes] = []
     with exclusive(writer):
         entry = find_recipient(writer, recipient)
         for address in addresses:
-            gone = [
-                delete_value(writer, entry.dn, ATTRIBUTE, value)
-                for value in _stored(entry, address)
-            ]
-            state = State.REMOVED if any(gone) else State.ABSENT
+            held = [value for value in _stored(entry, address) if value not in gone]
+            gone += held
+            removed = [delete_value(writer, entry.dn, ATTRIBUTE, value) for value in held]
+            state = State.REMOVED if any(removed) else State.ABSENT
             results.append(Result(entry.dn, state, ATTRIBUTE, address))
     return results
 
@@ -63,32 +58,25 @@ def set_routing(writer: Writer, recipient: str, addresses: Sequence[str]) -> lis
     add_routing, and CouldNotAsk when others kept changing the same entry.
     """
     wanted = unlike([str(Mailbox.parse(text)) for text in addresses])
-    with exclusive(writer):
-        for _ in range(ROUNDS):
-            entry = find_recipient(writer, recipient)
-            keys = {fold(address) for address in wanted}
-            surplus = [
-                v for v in entry.values(ATTRIBUTE) if fold(v.decode("utf-8", "replace")) not in keys
-            ]
-            missing = [a for a in wanted if not _stored(entry, a)]
-            mods = [Mod(ModOp.DELETE, ATTRIBUTE, (value,)) for value in surplus]
-            mods += [Mod(ModOp.ADD, ATTRIBUTE, (address.encode(),)) for address in missing]
-            try:
-                if mods:
-                    writer.apply(Modify(entry.dn, tuple(mods)))
-            except (NoSuchValue, ValueExists):
-                continue
-            states = [(v.decode("utf-8", "replace"), State.REMOVED) for v in surplus]
-            states += [(a, State.ADDED if a in missing else State.ALREADY) for a in wanted]
-            return [Result(entry.dn, state, ATTRIBUTE, value) for value, state in states]
-    raise CouldNotAsk(f"{recipient}: others kept changing its routing", hint="try again")
+    keys = {fold(address) for address in wanted}
+
+    def difference(entry: Entry) -> tuple[list[Mod], list[Result]]:
+        surplus = [v for v in entry.values(ATTRIBUTE) if fold(_text(v)) not in keys]
+        missing = [a for a in wanted if not _stored(entry, a)]
+        mods = [Mod(ModOp.DELETE, ATTRIBUTE, (value,)) for value in surplus]
+        mods += [Mod(ModOp.ADD, ATTRIBUTE, (address.encode(),)) for address in missing]
+        states = [(v.decode("utf-8", "replace"), State.REMOVED) for v in surplus]
+        states += [(a, State.ADDED if a in missing else State.ALREADY) for a in wanted]
+        return mods, [Result(entry.dn, state, ATTRIBUTE, value) for value, state in states]
+
+    return modify(writer, recipient, difference)
 
 
 def _stored(entry: Entry, address: str) -> list[bytes]:
     """Return the stored values that are *address*."""
     wanted = fold(address)
-    return [
-        value
-        for value in entry.values(ATTRIBUTE)
-        if fold(value.decode("utf-8", "surrogateescape")) == wanted
-    ]
+    return [value for value in entry.values(ATTRIBUTE) if fold(_text(value)) == wanted]
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

@@ -11,8 +11,9 @@ from mailldap.errors import (
     Negative,
     NoSuchRecipient,
     UsageError,
+    ValueExists,
 )
-from mailldap.ldap.change import Add, Modify
+from mailldap.ldap.change import Add, Mod, Modify, ModOp
 from mailldap.ldap.entry import Entry
 from mailldap.provision.aliases import add_aliases, move_alias, remove_aliases
 from mailldap.provision.journal import DryRun
@@ -27,6 +28,7 @@ from mailldap.provision.recipients import (
 from mailldap.provision.result import State
 from mailldap.provision.routing import add_routing, remove_routing, set_routing
 
+PEOPLE = "ou=People,dc=example,dc=com"
 JOHN = "uid=john.smith,ou=People,dc=example,dc=com"
 JANE = "uid=jane.doe,ou=People,dc=example,dc=com"
 
@@ -237,3 +239,96 @@ def test_a_dry_run_writes_nothing_and_shows_what_it_would(people) -> None:
     assert len(dry.changes) == 4
     assert mail(people, JANE) == ("jd@example.com",)
     assert "js@example.com" in mail(people, JOHN)
+
+
+def test_a_uid_that_another_recipient_has_is_no_new_name(people) -> None:
+    people.apply(
+        Add(
+            Entry.of(
+                "cn=Office,dc=example,dc=com",
+                {
+                    "objectClass": ["device", "uidObject", "mailRecipient"],
+                    "cn": ["Office"],
+                    "uid": ["office"],
+                    "mail": ["office@example.com"],
+                },
+            )
+        )
+    )
+    for who, new in ("jane.doe", "Office"), ("office", "jane.doe"), ("jane.doe", "john.smith"):
+        for writer in people, DryRun(people):
+            with pytest.raises(AlreadyExists, match="the uid"):
+                rename_recipient(writer, who, new)
+    assert find_recipient(people, "office").dn == "cn=Office,dc=example,dc=com"
+
+
+def test_a_dry_run_sees_that_a_new_name_is_taken(people) -> None:
+    people.apply(Add(Entry.of(f"uid=x,{PEOPLE}", {"objectClass": ["account"], "uid": ["x"]})))
+    for writer in people, DryRun(people):
+        with pytest.raises(AlreadyExists, match="is there already"):
+            rename_recipient(writer, "jane.doe", "x")
+
+
+def test_a_second_uid_becomes_the_name(people) -> None:
+    people.apply(Modify(JANE, (Mod(ModOp.ADD, "uid", (b"jane",)),)))
+    assert rename_recipient(people, "jane.doe", "jane").dn == f"uid=jane,{PEOPLE}"
+    assert find_recipient(people, "jane").texts("uid") == ("jane",)
+
+
+@pytest.mark.parametrize(
+    "name", ["rfc822Mailbox", "0.9.2342.19200300.100.1.3", "mail;lang-en", "userid", "2.5.4.0"]
+)
+def test_no_other_name_of_an_attribute_leads_around_its_verb(people, name: str) -> None:
+    with pytest.raises(UsageError, match="is not set here"):
+        set_recipient(people, "john.smith", {name: ["jd@example.com"]})
+
+
+def test_an_attribute_is_set_under_each_of_its_names(people) -> None:
+    (result,) = set_recipient(people, "john.smith", {"commonName": ["J"], "CN": ["K"]})
+    assert (result.attribute, result.value) == ("cn", "J, K")
+    assert people.get(JOHN).texts("cn") == ("J", "K")
+
+
+def test_equal_values_are_refused_and_nobody_else_blamed(people) -> None:
+    with pytest.raises(ValueExists, match="more than once"):
+        set_recipient(people, "john.smith", {"cn": ["John", "JOHN"]})
+
+
+def test_sharp_s_is_not_ss(people) -> None:
+    set_routing(people, "john.smith", ["straße@mail1.internal"])
+    (absent,) = remove_routing(people, "john.smith", ["strasse@mail1.internal"])
+    (added,) = add_routing(people, "john.smith", ["strasse@mail1.internal"])
+    (there,) = add_routing(people, "john.smith", ["STRAßE@mail1.internal"])
+    assert (absent.state, added.state, there.state) == (State.ABSENT, State.ADDED, State.ALREADY)
+
+
+def test_a_catch_all_names_its_recipient_in_both_spellings(people) -> None:
+    add_aliases(people, "jane.doe", ["@example.net"])
+    for name in "@example.net", "*@example.net", "*@EXAMPLE.net":
+        assert find_recipient(people, name).dn == JANE
+
+
+def test_what_no_address_would_be_stored_as_can_be_removed(people) -> None:
+    odd = ("*@example.net", '"jane"@example.com')
+    people.apply(Modify(JANE, (Mod(ModOp.ADD, "mail", tuple(v.encode() for v in odd)),)))
+    assert [r.state for r in remove_aliases(people, "jane.doe", odd)] == [State.REMOVED] * 2
+    assert mail(people, JANE) == ("jd@example.com",)
+
+
+def test_a_dry_run_removes_a_value_once(people) -> None:
+    dry = DryRun(people)
+    states = [
+        r.state for r in remove_aliases(dry, "jane.doe", ["jd@example.com", "JD@example.com"])
+    ]
+    again = ["jane.doe@mail1.internal", "Jane.Doe@mail1.internal"]
+    states += [r.state for r in remove_routing(dry, "jane.doe", again)]
+    assert states == [State.REMOVED, State.ABSENT] * 2
+    for change in dry.changes:
+        people.apply(change)
+
+
+def test_routing_is_added_wholly_or_not_at_all(people) -> None:
+    dry = DryRun(people)
+    add_routing(dry, "jane.doe", ["a@mail1.internal", "A@mail1.internal", "b@mail1.internal"])
+    values = (b"a@mail1.internal", b"b@mail1.internal")
+    assert dry.changes == [Modify(JANE, (Mod(ModOp.ADD, "mailRoutingAddress", values),))]
