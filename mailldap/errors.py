@@ -336,6 +336,12 @@ RESULT_NAMES: dict[int, str] = {
 #: Result codes that say "not now" rather than "no".
 _TEMPORARY = frozenset({3, 51, 52})
 
+#: What to do about a refusal, by its result code.
+_WAYS_OUT = {
+    50: "`mailldap whoami` shows as whom the server sees you; -D with -W or -y, or -Y EXTERNAL, "
+    "binds as somebody who may"
+}
+
 _BY_RESULT: dict[int, type[LdapRefusal]] = {
     4: SizeLimitExceeded,
     16: NoSuchValue,
@@ -356,4 +362,4 @@ def from_result(result: int, text: str = "", uris: tuple[str, ...] = ()) -> Mail
         return CouldNotAsk(f"{RESULT_NAMES[result]} ({result})" + (f": {text}" if text else ""))
     if result == 10:
         return ReferralReceived(result, text, uris=uris)
-    return _BY_RESULT.get(result, LdapRefusal)(result, text)
+    return _BY_RESULT.get(result, LdapRefusal)(result, text, hint=_WAYS_OUT.get(result))

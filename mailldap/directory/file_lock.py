@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 
-from mailldap.errors import CouldNotAsk, from_result
+from mailldap.errors import CouldNotAsk, LdapRefusal
 
 #: Seconds after which somebody who holds the lock is taken to be stuck.
 PATIENCE = 60.0
@@ -31,7 +31,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     except OSError as error:
-        raise from_result(50, f"{lock}: {error.strerror}") from error
+        raise LdapRefusal(50, f"{lock}: {error.strerror}") from error
     try:
         _wait(handle, lock)
         yield
@@ -77,7 +77,7 @@ def replace_file(path: Path, data: bytes) -> None:
             with suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
         code = 50 if isinstance(error, PermissionError) else 80
-        raise from_result(code, f"{error.filename or path}: {error.strerror}") from error
+        raise LdapRefusal(code, f"{error.filename or path}: {error.strerror}") from error
     _sync_directory(path.parent)
 
 

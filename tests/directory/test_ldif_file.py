@@ -271,6 +271,7 @@ def test_a_folder_that_may_not_be_written(path):
     finally:
         path.parent.chmod(0o700)
     assert caught.value.result == 50
+    assert caught.value.hint is None
     assert path.read_text() == TEXT
 
 

@@ -13,6 +13,7 @@ from mailldap.errors import (
     LdapRefusal,
     MailldapError,
     Unreachable,
+    from_result,
 )
 
 CLASSES = [
@@ -59,3 +60,10 @@ def test_classes_made_at_run_time_go_by_their_base():
     assert type(convert(theirs.LDAPSocketReceiveError("cut"), "u")) is CouldNotAsk
     assert isinstance(convert(theirs.LDAPInvalidPortError("x"), "u"), ConfigError)
     assert type(convert(theirs.LDAPException("root"), "u")) is CouldNotAsk
+
+
+def test_a_refusal_for_lack_of_rights_says_how_to_get_them():
+    hint = from_result(50, "no write access to parent").hint
+    assert hint is not None
+    assert "mailldap whoami" in hint
+    assert from_result(53).hint is None
