@@ -49,7 +49,7 @@ def _wait(handle: int, lock: Path) -> None:
                 raise CouldNotAsk(f"{lock}: another process keeps the lock") from None
             time.sleep(_PAUSE)
         except OSError as error:
-            raise from_result(80, f"{lock}: no lock to be had: {error.strerror}") from error
+            raise LdapRefusal(80, f"{lock}: no lock to be had: {error.strerror}") from error
         else:
             return
 
