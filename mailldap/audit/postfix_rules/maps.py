@@ -37,23 +37,14 @@ def _words(
             return  # the rule of inline comments tells it
         kind, _, name = word.removeprefix("proxy:").partition(":")
         if not (kind and name):
-            usual = conf.value("default_database_type") or "hash"
-            yield Finding(
-                "no-table",
-                "error",
-                file.name,
-                line,
-                parameter,
-                f"{word} is no table, which is type:name: every program that opens the list dies",
-                f"write {usual}:{word}" if word.startswith("/") else "name its type, or remove it",
+            typed = f"{conf.value('default_database_type') or 'hash'}:{word}"
+            message = (
+                f"{word} is no table, which is type:name: every program that opens the list dies"
             )
+            mend = f"write {typed}" if word.startswith("/") else "name its type, or remove it"
         elif kind not in MAP_TYPES:
-            yield Finding(
-                "no-table",
-                "error",
-                file.name,
-                line,
-                parameter,
-                f"Postfix has no tables of type {kind}: every lookup in {word} fails",
-                "types are spelled as postconf -m lists them, in lower case",
-            )
+            message = f"Postfix has no tables of type {kind}: every lookup in {word} fails"
+            mend = "types are spelled as postconf -m lists them, in lower case"
+        else:
+            continue
+        yield Finding("no-table", "error", file.name, line, parameter, message, mend)
