@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
@@ -15,7 +16,7 @@ from mailldap.ldap.filter import Filter, Present, parse_libldap
 from mailldap.ldap.schema import Schema, default_schema
 
 
-class EmbeddedDirectory:
+class EmbeddedDirectory(ABC):
     """Searches and changes of a tree; how it came into being and where it is kept is not here.
 
     Writer, Session and Transactional of :mod:`mailldap.directory.base`.
@@ -40,9 +41,9 @@ class EmbeddedDirectory:
         """The suffix below which all entries lie."""
         return self._tree().base_spelled
 
+    @abstractmethod
     def _tree(self) -> Tree:
         """Return the tree as it is now."""
-        raise NotImplementedError
 
     def run(self, request: SearchRequest) -> SearchResult:
         """Return what slapd would answer, refusals included; see Session.run."""
@@ -84,7 +85,7 @@ class EmbeddedDirectory:
         """Make all the changes or none; errors as apply."""
         apply_together(self._tree(), changes)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most have nothing to close
         """Nothing is held open."""
 
 

@@ -5,13 +5,15 @@ Source: Postfix's dict_utf8.c and dict(3); ldap_table(5), postconf(5) smtputf8_e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from mailldap.postfix.words import c_string, fold, is_utf8, lower_ascii
 from mailldap.tables.base import Answer, Failed, Found, NotFound, Probe, TableContext
 
 _BAD_UTF8 = "malformed UTF-8 or invalid codepoint"
 
 
-class BaseTable:
+class BaseTable(ABC):
     """A table that answers keys which this class has prepared as Postfix does.
 
     ``fixed`` is false for tables of patterns: callers do not show them parts of addresses, and
@@ -66,9 +68,9 @@ class BaseTable:
             return Failed(message, "config")
         return answer
 
+    @abstractmethod
     def find(self, key: str) -> Answer:
         """Return the answer for a key that :meth:`prepare` has made."""
-        raise NotImplementedError
 
     def describe(self, key: str, answer: Answer) -> Probe:
         """Return what traces show of the last lookup."""
@@ -79,5 +81,5 @@ class BaseTable:
             error=answer.message if isinstance(answer, Failed) else None,
         )
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most have nothing to close
         """Give up connections; harmless when closed already."""
