@@ -142,8 +142,10 @@ def _enter_block(
 
 
 def _keys(one: Asserted, values: Sequence[bytes]) -> Sequence[bytes | None]:
-    if one.ignores_case and is_simple(b"".join(values)):
-        return list(map(bytes.lower, values))
+    joined = b"".join(values)
+    if one.ignores_case and is_simple(joined):
+        # Most addresses are in lower case: what they are kept by is then no copy of them.
+        return values if joined == joined.lower() else list(map(bytes.lower, values))
     return list(map(one.key_of, values))
 
 
