@@ -37,6 +37,11 @@ relay     unix  -       -       n       -       -       smtp
 local     unix  -       n       n       -       -       local
 error     unix  -       -       n       -       -       error
 """
+#: Lines for clients that log in; the map is named, and nothing makes use of it yet.
+LOGIN = (
+    "smtpd_sasl_auth_enable = yes\nsmtpd_tls_cert_file = /c\n"
+    "smtpd_sender_login_maps = ldap:/etc/postfix/ldap-aliases.cf\n"
+)  # fmt: skip
 CLEAN = {"main.cf": MAIN, "master.cf": MASTER, "ldap-aliases.cf": TABLE}
 #: A relay that gives its password to nobody else.
 RELAY = """\

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from tests.real.generate_addresses import GOOD_DOMAINS, GOOD_LOCALS
 from tests.real.postfix_compare import SINK, Case
-from tests.real.postfix_generate import GOOD_DOMAINS, GOOD_LOCALS, LOGINS, ConfigGenerator
+from tests.real.postfix_generate import LOGINS, ConfigGenerator
 
 LOGIN_CHECKS = [
     "reject_sender_login_mismatch",
