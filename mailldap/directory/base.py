@@ -186,15 +186,20 @@ class BulkWriter(Protocol):
         self,
         changes: Sequence[Change],
         *,
-        meanwhile: Callable[[], None] | None = None,
+        following: Callable[[], Sequence[Change]] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> list[MailldapError | None]:
         """Make the changes in their order; return for each one tried None, or why it was refused.
 
         After a refusal, or when *stop* says so, no more are begun: the list is then shorter than
-        *changes*. *meanwhile* may be called while the server is at work; it must not raise.
+        *changes*. *following* may be called while the server is at work, and must not raise; what
+        it returns may be sent ahead, and is made only if the next call is for these very objects.
         Raises CouldNotAsk when the directory went away; nobody knows then what was made.
         """
+        ...
+
+    def end_batches(self) -> None:
+        """Give up what was sent ahead: the last batch has been made."""
         ...
 
     def get_many(self, dns: Sequence[str]) -> list[Entry | None]:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import run_transaction, stream
+from mailldap.directory.exchange import stream
+from mailldap.directory.transaction import run_transaction
 from mailldap.ldap.change import Add, Change, Modify, Rename
 
 #: OpenLDAP closes a connection that has more than 100 requests pending (slapd.conf(5),
 #: conn_max_pending).
 WINDOW = 90
+#: "No better error code": the server could not, for a reason of its own (RFC 4511 §A.2).
+OTHER = 80
 #: A DN that is written in one way only, apart from case.
 _PLAIN = re.compile(r"[A-Za-z0-9@._=-]+(?:,[A-Za-z0-9@._=-]+)*")
 
@@ -92,10 +95,12 @@ def make_batch(
         outcome = run_transaction(channel, operations, deadline, window=window, meanwhile=meanwhile)
         if not outcome.result.code:
             return [outcome.result] * len(changes)
-        if outcome.failed == 0:
-            return [outcome.result]
-        if outcome.failed:
+        # OpenLDAP cannot delete the last entry below another one in a transaction: mdb_delete in
+        # delete.c takes "no more children" for an error. Alone it can.
+        if outcome.failed is not None and outcome.result.code != OTHER:
+            if not outcome.failed:
+                return [outcome.result]
             before = make_batch(channel, changes[: outcome.failed], deadline, transactions=True)
             return before if refused(before) else [*before, outcome.result]
-        # The server does not tell which one it was: one after the other shows it.
+        # The server does not tell which one it was, or why: one after the other shows it.
     return stream(channel, operations, deadline, window, stop=stop)[0]

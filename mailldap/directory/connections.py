@@ -12,7 +12,7 @@ from mailldap.directory.exchange import run_search
 from mailldap.directory.keeper import Keeper
 from mailldap.directory.server_options import ServerOptions
 from mailldap.directory.uri import ServerUri
-from mailldap.errors import ApiError, CouldNotAsk, Unreachable
+from mailldap.errors import ApiError, CouldNotAsk, MailldapError, Unreachable
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Present
 
@@ -36,6 +36,11 @@ class Connection:
         self.channel = Channel(self.ldap3.socket, first_id=_FIRST_ID)
         self.root_dse: Entry | None = None
         self._keeper: Keeper | None = None
+
+    @property
+    def peer(self) -> object:
+        """The address of the other side."""
+        return self.ldap3.socket.getpeername()
 
     def fetch_root_dse(self, deadline: float) -> Entry:
         """Return the root DSE, asked for once a connection."""
@@ -64,7 +69,7 @@ class Connection:
 
 
 class Connections:
-    """At most one connection, to the first server that can be reached.
+    """The connection to the first server that can be reached, and on request a second one.
 
     The servers are tried when a connection is needed: at the first question, and when the last
     connection broke. A refused bind is an answer and ends the trying.
@@ -75,6 +80,8 @@ class Connections:
         self._options = options
         #: The connection in use.
         self.current: Connection | None = None
+        self._second: Connection | None = None
+        self._alone = False
 
     @property
     def uri(self) -> str:
@@ -100,8 +107,39 @@ class Connections:
             "; ".join(failure.message for failure in failures), hint=next(hints, None)
         )
 
+    def second(self) -> Connection | None:
+        """Return another connection to the server in use; None where there can be none."""
+        first = self.current
+        if self._second is None and first is not None and not self._alone:
+            try:
+                self._second = Connection(first.uri, self._options)
+            except MailldapError:
+                self._alone = True
+            else:
+                self._second.root_dse = first.root_dse
+                if self._second.peer != first.peer:  # the name leads to several servers
+                    self.stay_alone()
+        return self._second
+
+    def switch(self) -> Connection:
+        """Return the second connection, which is the one in use now, and the other way round."""
+        assert self._second is not None
+        self.current, self._second = self._second, self.current
+        return self.current
+
+    def stay_alone(self) -> None:
+        """Close the second connection, for good."""
+        self._alone = True
+        self._close_second()
+
+    def _close_second(self) -> None:
+        if self._second is not None:
+            self._second.close()
+            self._second = None
+
     def disconnect(self) -> None:
         """Unbind; harmless when that was done."""
+        self._close_second()
         if self.current is not None:
             self.current.close()
             self.current = None
@@ -117,15 +155,23 @@ class Connections:
         :meth:`connected` raises, and what *question* does.
         """
         connection = self.connected()
+        if repeat:
+            try:
+                return question(connection)
+            except ApiError as error:
+                if error.result != -1:
+                    raise self._lost(connection, error) from error
+            self.disconnect()
+            connection = self.connected()
+        return self.ask_of(connection, question)
+
+    def ask_of(self, connection: Connection, question: Callable[[Connection], _T]) -> _T:
+        """Put a question that only *connection* can answer. Raises as :meth:`ask`."""
         try:
             return question(connection)
         except ApiError as error:
-            self.disconnect()
-            if not repeat or error.result != -1:
-                raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
-        connection = self.connected()
-        try:
-            return question(connection)
-        except ApiError as error:
-            self.disconnect()
-            raise CouldNotAsk(f"{connection.uri}: {error.message}") from error
+            raise self._lost(connection, error) from error
+
+    def _lost(self, connection: Connection, error: ApiError) -> CouldNotAsk:
+        self.disconnect()
+        return CouldNotAsk(f"{connection.uri}: {error.message}")

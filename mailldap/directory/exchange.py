@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from mailldap.directory import answers, ber, wire
@@ -197,14 +196,6 @@ def stream_searches(
                 raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionOutcome:
-    """How a transaction ended: the deciding result, and which operation it is about, if told."""
-
-    result: Result
-    failed: int | None = None
-
-
 def stream(
     channel: Channel,
     operations: Sequence[bytes],
@@ -254,71 +245,3 @@ def stream(
             else:
                 results[place] = channel.parse(reply)
                 ended = ended or results[place].code != 0
-
-
-def run_transaction(
-    channel: Channel,
-    operations: Sequence[bytes],
-    deadline: Callable[[], float | None],
-    *,
-    window: int = 1,
-    meanwhile: Callable[[], None] | None = None,
-) -> TransactionOutcome:
-    """Do the update requests as one (RFC 5805): all of them, or none.
-
-    With a *window* of 1 they are made in this order: servers work on several requests of one
-    connection at a time. The answer to the end request decides. ``failed`` is an index into
-    *operations*. *meanwhile* is called, and must not raise, while the server makes the changes.
-    Raises ApiError, after which nobody knows.
-    """
-    started = channel.call(wire.extended(wire.TXN_START), deadline())
-    if started.code:
-        return TransactionOutcome(started)
-    identifier = started.value or b""
-    channel.busy = True
-    results, ids = stream(channel, operations, deadline, window, (txn_control(identifier),))
-    let_settle(channel, deadline())
-    for index, queued in enumerate(results):
-        if queued.code:
-            channel.call(wire.txn_end(identifier, commit=False), deadline())
-            channel.busy = False
-            return TransactionOutcome(queued, index)
-    message_id = channel.send(wire.txn_end(identifier), deadline())
-    if meanwhile is not None:
-        meanwhile()
-    ended = channel.result(message_id, deadline())
-    channel.busy = False
-    culprit = txn_culprit(channel, ended) if ended.code else None
-    return TransactionOutcome(ended, ids.index(culprit) if culprit in ids else None)
-
-
-def let_settle(channel: Channel, deadline: float | None, seconds: float = 0.02) -> None:
-    """Wait until the server has surely finished with what it has answered already.
-
-    OpenLDAP answers an update of a transaction, and only then finishes with it (txn_preop in
-    txn.c of 2.5 and 2.6); an end request that comes in between frees what is still in use, and
-    slapd dies. Nothing in the protocol tells when it is safe: *seconds*, or ten times what a
-    small request takes now, was never too short in thousands of transactions on a busy machine,
-    where no wait killed one slapd in fifty.
-    """
-    slowest = 0.0
-    for _ in range(3):
-        asked = monotonic()
-        channel.call(wire.extended(wire.WHO_AM_I), deadline)
-        slowest = max(slowest, monotonic() - asked)
-    sleep(max(seconds, 10 * slowest))
-
-
-def txn_control(identifier: bytes) -> Control:
-    """Return the control that makes an update part of a transaction (RFC 5805 §2.2)."""
-    return Control(wire.TXN_SPECIFICATION, critical=True, value=identifier)
-
-
-def txn_culprit(channel: Channel, ended: Result) -> int | None:
-    """Return the message id of the update that broke the transaction, where the server tells."""
-    if not ended.value:
-        return None
-    try:
-        return answers.parse_txn_end(ended.value)
-    except ber.DecodingError as error:
-        raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error

@@ -13,14 +13,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from mailldap.directory import wire
-from mailldap.directory.answers import Result, parse_entry
+from mailldap.directory.answers import parse_entry
 from mailldap.directory.base import Scope, SearchRequest, SearchResult
 from mailldap.directory.bulk_read import read_pages
-from mailldap.directory.bulk_write import WINDOW, attributes_of, first_use, make_batch, refused
+from mailldap.directory.bulk_write import WINDOW
 from mailldap.directory.connections import Connection, Connections
-from mailldap.directory.exchange import Answer, run_search, run_transaction, stream_searches
+from mailldap.directory.exchange import Answer, run_search, stream_searches
 from mailldap.directory.paging import PagedSearch
+from mailldap.directory.pipeline import Pipeline
 from mailldap.directory.server_options import ServerOptions
+from mailldap.directory.transaction import run_transaction
 from mailldap.directory.uri import ServerUri
 from mailldap.directory.wire import Control, paged
 from mailldap.errors import (
@@ -44,9 +46,6 @@ _SUBSCHEMA = Equality("objectClass", b"subschema")
 NO_SUCH_OBJECT = 32
 #: How many referrals in a row a change follows.
 _MAX_REFERRALS = 5
-#: Changes in bulk that are made in transactions, the others without: OpenLDAP before 2.5.14 never
-#: frees them (ITS#9892), which is 3 kB for each new recipient, and does not tell its version.
-_TRANSACTED = 100_000
 
 
 class LdapServer:
@@ -66,8 +65,7 @@ class LdapServer:
         self._hops = 0
         self._providers: dict[str, LdapServer] = {}
         self._provider_in_use: LdapServer | None = None
-        self._attributes_used: set[str] = set()
-        self._transacted = 0
+        self._pipeline = Pipeline(self._connections)
 
     @property
     def uri(self) -> str:
@@ -92,6 +90,7 @@ class LdapServer:
 
     def close(self) -> None:
         """Unbind; harmless when closed already."""
+        self._pipeline.end()
         self._connections.disconnect()
         for provider in self._providers.values():
             provider.close()
@@ -328,42 +327,26 @@ class LdapServer:
         self,
         changes: Sequence[Change],
         *,
-        meanwhile: Callable[[], None] | None = None,
+        following: Callable[[], Sequence[Change]] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> list[MailldapError | None]:
         """Make the changes until one is refused; see BulkWriter.apply_batch."""
         if self._provider_in_use is not None:
-            return self._provider_in_use.apply_batch(changes, meanwhile=meanwhile, stop=stop)
-        transactions = self.has_transactions and self._transacted < _TRANSACTED
-        if transactions:
-            self._transacted += len(changes)
-        alone = first_use(changes, self._attributes_used) if transactions else 0
-
-        def make(connection: Connection) -> list[Result]:
-            channel = connection.channel
-            if transactions:
-                connection.keep()
-            results = make_batch(channel, changes[:alone], self._deadline, transactions=False)
-            for change, result in zip(changes, results, strict=False):
-                if not result.code:
-                    self._attributes_used |= attributes_of(change)
-            if refused(results):
-                return results
-            return results + make_batch(
-                channel,
-                changes[alone:],
-                self._deadline,
-                transactions=transactions,
-                meanwhile=meanwhile,
-                stop=stop,
-            )
-
-        results = self._ask(make, repeat=False)
+            return self._provider_in_use.apply_batch(changes, following=following, stop=stop)
+        results = self._pipeline.make(
+            changes, transactions=self.has_transactions, following=following, stop=stop
+        )
         outcomes = [from_result(r.code, r.text, r.referral) if r.code else None for r in results]
         if outcomes and isinstance(outcomes[0], ReferralReceived):
             self._follow(outcomes[0], LdapServer.connect)
-            return self.apply_batch(changes, meanwhile=meanwhile, stop=stop)
+            return self.apply_batch(changes, following=following, stop=stop)
         return outcomes
+
+    def end_batches(self) -> None:
+        """Give up what was sent ahead; see BulkWriter.end_batches."""
+        self._pipeline.end()
+        if self._provider_in_use is not None:
+            self._provider_in_use.end_batches()
 
     def _apply_together(self, changes: Sequence[Change]) -> None:
         if not changes:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
@@ -75,6 +77,7 @@ class ImportOptions:
 
 
 DEFAULTS = ImportOptions()
+_Following = Callable[[], Sequence[Change]]
 
 
 def import_ldif(
@@ -103,13 +106,12 @@ def import_ldif(
     faults: list[LdifError] = []
     batches = _Batches(stream, name, faults, go_on=options.go_on)
     work = _Work(writer, report, options)
-    with exclusive(writer):
+    with exclusive(writer), closing(work):
         while not report.stopped:
             batch = batches.take()
             if batch:
                 # A pipe may be slow: what is made must be told before it is read again.
-                meanwhile = batches.read if ahead and len(batch) == BATCH else None
-                work.apply(batch, meanwhile)
+                work.apply(batch, batches.peek if ahead and len(batch) == BATCH else None)
             if options.progress:
                 options.progress(report, batches.bytes)
             if len(batch) < BATCH:
@@ -141,8 +143,12 @@ class _Batches:
             self._read += len(piece)
             yield piece
 
-    def read(self) -> None:
-        """Read the next batch; what goes wrong is raised when it is taken."""
+    def peek(self) -> list[Change]:
+        """Return the next batch, empty at the end; what goes wrong is raised when it is taken."""
+        self._read_ahead()
+        return [change for _, change in self._ahead or ()]
+
+    def _read_ahead(self) -> None:
         if self._ahead is None and self._failure is None:
             try:
                 self._ahead = list(islice(self._changes, BATCH))
@@ -151,7 +157,7 @@ class _Batches:
 
     def take(self) -> list[tuple[int, Change]]:
         """Return the next batch, shorter than BATCH only at the end."""
-        self.read()
+        self._read_ahead()
         if self._failure is not None:
             raise self._failure
         batch, self._ahead = self._ahead or [], None
@@ -180,19 +186,26 @@ class _Work:
         # In a second run most of what comes is there, up to where the first one broke off.
         self._there_already = False
 
-    def apply(
-        self, batch: Sequence[tuple[int, Change]], meanwhile: Callable[[], None] | None
-    ) -> None:
-        """Make the changes of *batch*; *meanwhile* as in BulkWriter.apply_batch."""
+    def close(self) -> None:
+        """Give up what the directory has been sent and was not asked for."""
+        if isinstance(self._writer, BulkWriter):
+            self._writer.end_batches()
+
+    def apply(self, batch: Sequence[tuple[int, Change]], following: _Following | None) -> None:
+        """Make the changes of *batch*; *following* as in BulkWriter.apply_batch."""
         report = self._report
         stop = self._options.stop
         refusals = 0
         looked = self._there_already
         pending = self._left_of(batch) if looked else deque(batch)
+        if following is not None:
+            following = partial(self._expected, following)
         while pending and not (stop and stop()):
             # After some refusals a batch is no gain: each one makes the server do the rest again.
             size = len(pending) if refusals < _PATIENCE else 1
-            outcomes = self._some([change for _, change in islice(pending, size)], meanwhile)
+            outcomes = self._some(
+                [change for _, change in islice(pending, size)], None if refusals else following
+            )
             for error in outcomes:
                 line, change = pending.popleft()
                 if error is None:
@@ -217,6 +230,11 @@ class _Work:
         self._report.already += len(pending) - len(missing)
         return missing
 
+    def _expected(self, following: _Following) -> Sequence[Change]:
+        """Return what will surely come next, all of it."""
+        changes = following()
+        return () if self._there_already else changes
+
     def _refuse(self, refused: Refused) -> None:
         self._report.refusals += 1
         if self._options.on_refused:
@@ -225,12 +243,12 @@ class _Work:
             self._report.refused.append(refused)
 
     def _some(
-        self, changes: Sequence[Change], meanwhile: Callable[[], None] | None
+        self, changes: Sequence[Change], following: _Following | None
     ) -> list[MailldapError | None]:
         """Make *changes* up to the first refusal; see BulkWriter.apply_batch."""
         stop = self._options.stop
         if isinstance(self._writer, BulkWriter) and len(changes) > 1:
-            return self._writer.apply_batch(changes, meanwhile=meanwhile, stop=stop)
+            return self._writer.apply_batch(changes, following=following, stop=stop)
         outcomes: list[MailldapError | None] = []
         for change in changes:
             if outcomes and stop and stop():

@@ -131,6 +131,18 @@ def test_change_records_in_their_order_and_again(target) -> None:
     assert again.complete
 
 
+def test_the_last_entry_below_another_may_go_in_company(target) -> None:
+    """slapd refuses that in a transaction with other (80)."""
+    units = [f"ou=U{n},{PEOPLE}" for n in range(5)]
+    text = "".join(f"dn: {dn}\nobjectClass: organizationalUnit\nou: {dn[3:5]}\n\n" for dn in units)
+    text += "".join(f"dn: uid=k,{dn}\nobjectClass: account\nuid: k\n\n" for dn in units)
+    gone = "".join(f"dn: uid=k,{dn}\nchangetype: delete\n\n" for dn in units)
+    assert run(target, text).done == 10
+    report = run(target, gone)
+    assert (report.done, report.refused) == (5, [])
+    assert [target.get(f"uid=k,{dn}") for dn in units] == [None] * 5
+
+
 def test_a_dry_run_refuses_what_the_directory_would(target) -> None:
     run(target, record("a"))
     nobody = f"dn: uid=no,{PEOPLE}\nchangetype: modify\nadd: mail\nmail: no@example.com\n-\n\n"
