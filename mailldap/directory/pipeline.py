@@ -60,6 +60,7 @@ class Pipeline:
                 return [outcome.result] * len(changes)
             # That connection may have led to another server, behind an address that several
             # share, which has not heard of the batch before: asked is where that one was made.
+            meanwhile = None
             self.end()
             self._connections.switch()
         transactions = transactions and self._transacted < _TRANSACTED

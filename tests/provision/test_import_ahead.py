@@ -13,6 +13,8 @@ import pytest
 import mailldap
 from mailldap.directory.server import LdapServer
 from mailldap.directory.transaction import Transaction
+from mailldap.ldap.change import Add, Delete
+from mailldap.ldap.entry import Entry
 from mailldap.provision import bulk
 from mailldap.provision.find import recipients
 from tests.provision.test_bulk_import import PEOPLE, count, record, run
@@ -130,15 +132,48 @@ def test_a_batch_may_need_the_one_before(connect, committed) -> None:
     )
 
 
-def test_an_attribute_is_not_new_in_what_is_queued(connect, committed) -> None:
+def test_an_attribute_is_not_new_in_what_is_queued(connect) -> None:
     """slapd loses what an attribute is that came in with a transaction that was given up."""
-    new = {"mailQuota": "5", "nonsense": "x"}
-    text = "".join(record(f"u{n}", **(new if n == 15 else {})) for n in range(30))
-    report = run(connect(), text)
-    assert (report.done, [r.line for r in report.refused]) == (15, [1 + 7 * 15])
-    again = run(connect(), text.replace("nonsense: x\n", ""))
-    assert (again.done, again.already) == (15, 15)
+    records = [record(f"u{n}") for n in range(30)]
+    records[15] = record("u15", mailQuota="5")
+    records[16] = record("u1", mailQuota="6")
+    report = run(connect(), "".join(records), go_on=True)
+    assert (report.done, [r.change.dn for r in report.refused]) == (29, [f"uid=u1,{PEOPLE}"])
     assert connect().get(f"uid=u15,{PEOPLE}").texts("mailQuota") == ("5",)
+
+
+def test_order_within_a_batch_is_kept(connect) -> None:
+    """slapd takes the updates of one connection in any order; of these, the last one counts."""
+    writer = connect()
+    for turn in range(5):
+        replaced = [
+            f"dn: uid=x0,{PEOPLE}\nchangetype: modify\nreplace: mail\nmail: {turn}-{n}@example.com\n-\n\n"
+            for n in range(10)
+        ]
+        report = run(writer, "".join([record(f"x{n}") for n in range(10)] + replaced))
+        assert report.refused == []
+        assert writer.get(f"uid=x0,{PEOPLE}").texts("mail") == (f"{turn}-9@example.com",)
+        writer.apply(Delete(f"uid=x0,{PEOPLE}"))
+
+
+def test_only_what_is_asked_for_is_made(connect) -> None:
+    writer = connect()
+
+    def accounts(name: str) -> list[Add]:
+        uids = [f"{name}{n}" for n in range(3)]
+        return [
+            Add(Entry.of(f"uid={uid},{PEOPLE}", {"objectClass": ["account"], "uid": [uid]}))
+            for uid in uids
+        ]
+
+    one, other, third = map(accounts, ("a", "b", "c"))
+    assert writer.apply_batch(one, following=lambda: other) == [None] * 3
+    assert writer.apply_batch(third, following=lambda: other) == [None] * 3
+    assert writer.apply_batch(other[:2]) == [None] * 2
+    writer.apply_batch([Delete(change.dn) for change in third], following=lambda: third)
+    writer.end_batches()
+    found = writer.get_many([change.dn for change in one + other + third])
+    assert [entry is not None for entry in found] == [True] * 5 + [False] * 4
 
 
 def test_what_is_queued_when_it_ends_is_not_made(slapd, connect, committed) -> None:
@@ -162,6 +197,7 @@ class Relay:
         self.uri = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
         self.targets = targets
         self.accepted = 0
+        self.ended = threading.Semaphore(0)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -170,7 +206,12 @@ class Relay:
                 client, _ = self.listener.accept()
                 target = self.targets[min(self.accepted, len(self.targets) - 1)]
                 self.accepted += 1
-                threading.Thread(target=target, args=(client,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(target, client), daemon=True).start()
+
+    def _serve(self, target: Callable[[socket.socket], None], client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            target(client)
+        self.ended.release()
 
 
 def to(server) -> Callable[[socket.socket], None]:
@@ -217,6 +258,8 @@ def test_a_second_connection_that_comes_to_nothing_is_done_without(slapd, connec
     report = run(writer, "".join(record(f"u{n}") for n in range(40)))
     assert (report.done, report.complete) == (40, True)
     assert relay.accepted == 2
+    assert relay.ended.acquire(timeout=10)
+    assert not relay.ended.acquire(blocking=False)
     assert count(writer) == 40
 
 
@@ -227,8 +270,12 @@ def test_a_second_connection_may_lead_to_another_server(slapd, slapd_unique, con
     units = [
         f"dn: ou=U{n},{PEOPLE}\nobjectClass: organizationalUnit\nou: U{n}\n\n" for n in range(10)
     ]
-    people = [record(f"u{n}").replace(PEOPLE, f"ou=U{n},{PEOPLE}") for n in range(20)]
-    units += [unit.replace("=U", "=U1").replace(": U", ": U1") for unit in units]
+    people = [record(f"u{n}").replace(PEOPLE, f"ou=U{n},{PEOPLE}") for n in range(10)]
     first = [record(f"x{n}") for n in range(10)]
-    report = run(connect(relay.uri), "".join(units[:10] + first + units[10:] + people))
+    more = [record(f"y{n}") for n in range(20)]
+    writer = connect(relay.uri)
+    report = run(writer, "".join(first + units + people + more))
     assert (report.refused, report.done) == ([], 50)
+    assert relay.accepted == 2
+    assert relay.ended.acquire(timeout=10)  # from then on it keeps to one
+    assert writer.get(f"uid=u1,ou=U1,{PEOPLE}") is not None
