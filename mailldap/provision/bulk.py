@@ -19,7 +19,7 @@ from mailldap.directory.base import BulkWriter, Writer
 from mailldap.errors import EntryExists, LdapRefusal, LdifError, MailldapError
 from mailldap.ldap.change import Add, Change
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.ldif import Record, read_ldif
+from mailldap.ldap.ldif import Record, look_through, read_ldif
 from mailldap.provision.already import entries_there, is_so
 from mailldap.provision.ownership import exclusive
 
@@ -96,14 +96,15 @@ def import_ldif(
     ahead = stream.seekable()
     if ahead:
         start = stream.tell()
-        for _ in read_ldif(stream, name, on_error=report.faults.append):
+        for faults in look_through(stream, name):
+            report.faults += faults
             if options.stop and options.stop():
                 report.stopped = True
                 return report
         if report.faults and not options.go_on:
             return report
         stream.seek(start)
-    faults: list[LdifError] = []
+    faults = []
     batches = _Batches(stream, name, faults, go_on=options.go_on)
     work = _Work(writer, report, options)
     with exclusive(writer), closing(work):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mailldap.errors import LdifError
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.entry import Entry
-from mailldap.ldap.ldif import read_ldif, reader
+from mailldap.ldap.ldif import look_through, read_ldif, reader
 
 DN = "uid=js,ou=People,dc=example,dc=com"
 
@@ -306,7 +306,7 @@ PIECES = st.sampled_from(
         b"mail:: =", b" folded", b" ", b"# comment", b"-", b"changetype: add",
         b"changetype: modify", b"changetype: delete", b"add: cn", b"replace: cn", b"version: 1",
         b"cn:  two", b"cn:<x", b"cn: \xff", b"cn: \xc3\xb6", b"control: 1.2", b"", b"",
-        b"mail::", b"mail::  YQ==", b"mail:x: y", b"mail:x", b"mail: :x", b"mail: <x", b"mail:  <", b"newrdn: cn=x", b"deleteoldrdn: 1", b"cn:", b"\r", b"x", b"dn: ", b"mail: a\0",
+        b"mail::", b"mail::  YQ==", b"mail:x: y", b"mail:x", b"mail: :x", b"mail: <x", b"mail:  <", b"newrdn: cn=x", b"deleteoldrdn: 1", b"cn:", b"cn", b"mail", b"\r", b"x", b"dn: ", b"mail: a\0",
     ]
 )  # fmt: skip
 
@@ -317,10 +317,16 @@ def outcome(stream):
     return kept, [(e.line, e.reason) for e in found]
 
 
+def looked_through(stream):
+    return [(e.line, e.reason) for found in look_through(stream, "f") for e in found]
+
+
 @given(st.lists(PIECES, max_size=25), st.sampled_from([b"\n", b"\r\n"]), st.integers(1, 40))
 def test_the_short_path_and_the_size_of_pieces_change_nothing(lines, ending, size) -> None:
     text = ending.join(lines)
     whole = outcome(io.BytesIO(text))
+    assert looked_through(io.BytesIO(text)) == whole[1]
+    assert looked_through(text[at : at + size] for at in range(0, len(text), size)) == whole[1]
     assert outcome(text[at : at + size] for at in range(0, len(text), size)) == whole
     short, reader._plain_entry = reader._plain_entry, lambda *_: None
     try:
@@ -334,6 +340,7 @@ def test_the_short_path_and_the_size_of_pieces_change_nothing(lines, ending, siz
 @example(b"\n \n")
 def test_any_bytes_end_in_records_or_faults_with_a_line(data: bytes) -> None:
     kept, found = outcome(io.BytesIO(data))
+    assert looked_through(io.BytesIO(data)) == found
     lines = data.count(b"\n") + 1
     assert all(1 <= record.line <= lines for record in kept)
     assert all(1 <= line <= lines for line, _ in found)

@@ -6,7 +6,7 @@ URLs (``:<``) are refused. Written: pure printable ASCII, folded at 76 columns.
 """
 
 from mailldap.ldap.ldif.pages import PageFormat
-from mailldap.ldap.ldif.reader import read_ldif
+from mailldap.ldap.ldif.reader import look_through, read_ldif
 from mailldap.ldap.ldif.record import Record
 from mailldap.ldap.ldif.writer import (
     HEADER,
@@ -24,5 +24,6 @@ __all__ = [
     "format_comment",
     "format_entry",
     "format_record",
+    "look_through",
     "read_ldif",
 ]
