@@ -311,6 +311,19 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+#: Records that are nearly always right, so that many stand together.
+RECORDS = st.lists(
+    st.tuples(
+        st.sampled_from([b"dn: uid=a,dc=x\n"] * 8 + [b"dn:: dWlkPWE=\n", b"# c\ndn: cn=b c\n", b""]),
+        st.sampled_from([b""] * 8 + [b"changetype: add\n", b"changetype: delete\n"]),
+        st.lists(st.sampled_from([b"cn: x", b"mail: a@b", b"mail:: YQ==", b"cn: a\n b"]), max_size=3),
+        st.one_of(st.just(b"sn: x"), st.just(b"mail: x"), PIECES),
+        st.sampled_from([b"\n\n"] * 8 + [b"\n", b"\n\n\n", b"\n\n\n\n"]),
+    ).map(lambda r: r[0] + r[1] + b"".join(line + b"\n" for line in r[2]) + r[3] + r[4]),
+    max_size=8,
+).map(b"".join)  # fmt: skip
+
+
 def outcome(stream):
     found: list[LdifError] = []
     kept = list(read_ldif(stream, "f", on_error=found.append))
@@ -321,9 +334,17 @@ def looked_through(stream):
     return [(e.line, e.reason) for found in look_through(stream, "f") for e in found]
 
 
-@given(st.lists(PIECES, max_size=25), st.sampled_from([b"\n", b"\r\n"]), st.integers(1, 40))
+@given(
+    st.one_of(st.lists(PIECES, max_size=25).map(b"\n".join), RECORDS),
+    st.sampled_from([b"\n", b"\r\n"]),
+    st.integers(1, 40),
+)
+@example(b"dn: cn=x,dc=x\ncn: x\n\ndn: cn=x,dc=x\ncn: x\ncn\n\n", b"\n", 40)
+@example(b"dn: cn=x,dc=x\ncn:: YQ=\n\n", b"\n", 40)
+@example(b"dn: cn=x,dc=x\ncn:: YQ\n\n", b"\n", 40)
+@example(b"dn: cn=x,dc=x\ncn: \xff\n\n", b"\n", 40)
 def test_the_short_path_and_the_size_of_pieces_change_nothing(lines, ending, size) -> None:
-    text = ending.join(lines)
+    text = lines.replace(b"\n", ending)
     whole = outcome(io.BytesIO(text))
     assert looked_through(io.BytesIO(text)) == whole[1]
     assert looked_through(text[at : at + size] for at in range(0, len(text), size)) == whole[1]
