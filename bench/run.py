@@ -107,7 +107,7 @@ def write_docs() -> int:
         if (KEPT / f"{name}.md").exists():
             machine, _, rest = (KEPT / f"{name}.md").read_text().partition("\n")
             machine = machine.rpartition("; load ")[0]
-            parts.append(rest if machine == before else f"{machine}\n{rest}")
+            parts.append(rest if machine == before else f"\n{machine}\n{rest}")
             before = machine
     if not parts:
         print("nothing was measured yet: make bench", file=sys.stderr)
