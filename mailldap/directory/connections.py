@@ -39,8 +39,11 @@ class Connection:
 
     @property
     def peer(self) -> object:
-        """The address of the other side."""
-        return self.ldap3.socket.getpeername()
+        """The address of the other side; None when it has gone."""
+        try:
+            return self.ldap3.socket.getpeername()
+        except OSError:
+            return None
 
     def fetch_root_dse(self, deadline: float) -> Entry:
         """Return the root DSE, asked for once a connection."""
