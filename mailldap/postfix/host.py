@@ -10,6 +10,8 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 
 Interface = IPv4Interface | IPv6Interface
+#: Global, site, link and host, as /proc/net/if_inet6 writes them.
+_SCOPES = "00 40 20 10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,18 @@ def _ipv4() -> Iterable[IPv4Interface]:
 def _ipv6() -> Iterable[IPv6Interface]:
     """Yield IPv6 addresses, from proc(5)."""
     table = Path("/proc/net/if_inet6")
-    if not table.exists():
-        return
-    rows = [line.split() for line in table.read_text().splitlines()]
-    for address, _, prefix, *_ in sorted(rows, key=lambda row: int(row[1], 16)):
+    if table.exists():
+        yield from in_order(table.read_text())
+
+
+def in_order(table: str) -> Iterable[IPv6Interface]:
+    """Yield the addresses of a /proc/net/if_inet6 as getifaddrs(3) has them.
+
+    The table goes by hash; the kernel tells them by interface, the widest scope first
+    (ipv6_link_dev_addr in addrconf.c).
+    """
+    rows = [line.split() for line in table.splitlines()]
+    for address, _, prefix, *_ in sorted(rows, key=lambda r: (int(r[1], 16), _SCOPES.find(r[3]))):
         yield IPv6Interface((IPv6Address(int(address, 16)), int(prefix, 16)))
 
 
