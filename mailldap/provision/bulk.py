@@ -96,15 +96,15 @@ def import_ldif(
     ahead = stream.seekable()
     if ahead:
         start = stream.tell()
-        for faults in look_through(stream, name):
-            report.faults += faults
+        for found in look_through(stream, name):
+            report.faults += found
             if options.stop and options.stop():
                 report.stopped = True
                 return report
         if report.faults and not options.go_on:
             return report
         stream.seek(start)
-    faults = []
+    faults: list[LdifError] = []
     batches = _Batches(stream, name, faults, go_on=options.go_on)
     work = _Work(writer, report, options)
     with exclusive(writer), closing(work):
