@@ -23,6 +23,7 @@ WORK = Path("/tmp/bench")
 TCP = "ldap://127.0.0.1:3389"
 TLS = "ldaps://127.0.0.1:3636"
 LDAPI = f"ldapi://{str(WORK / 'ldapi').replace('/', '%2f')}"
+STATE = WORK / "state"
 CA = WORK / "ca.pem"
 SECRET = WORK / "secret"
 MAILLDAP = [sys.executable, "-m", "mailldap"]
@@ -62,9 +63,10 @@ def addresses(path: Path, entries: int, count: int) -> Path:
 
 
 @contextmanager
-def server(entries: int, *, fsync: bool = True, tls: bool = False) -> Iterator[None]:
+def server(
+    entries: int, *, fsync: bool = True, tls: bool = False, state: Path = STATE
+) -> Iterator[None]:
     """A slapd with that many recipients, loaded by slapadd -q before it starts."""
-    state = WORK / "state"
     shutil.rmtree(state, ignore_errors=True)
     data = records(WORK / "data.ldif", entries)
     environment = os.environ | {

@@ -77,7 +77,7 @@ def section(name: str, made: dict[str, str], options: argparse.Namespace) -> int
         while subprocess.run(pid_1, capture_output=True, check=True).stdout != b"ns-slapd\n":
             time.sleep(0.2)
     command = [
-        *run, "--name", own, "--init", "--ulimit", "nofile=1024:1024", *network,
+        *run, "--name", own, "--init", "--ulimit", "nofile=1024:1024", "--shm-size", "8g", *network,
         "-v", f"{ROOT}:/mailldap:ro", "-v", f"{packages}:/packages:ro",
         "-e", "PYTHONPATH=/mailldap:/packages", "-e", "PYTHONPYCACHEPREFIX=/tmp/pycache",
         "-e", "LDAPNOINIT=1", "--entrypoint", "python3", made["IMAGE_LAB"], "-m", "bench.measure",

@@ -7,15 +7,14 @@ no ldap3; a malformed answer raises ber.DecodingError and never anything else.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailldap.directory import ber
 from mailldap.directory.wire import MAX_INT, PAGED_RESULTS, Control
 from mailldap.ldap.entry import Entry, Parts
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """An answer, not yet read: the element ``buffer[start:stop]`` of kind ``tag``."""
 
     id: int
@@ -26,8 +25,7 @@ class Message:
     controls: tuple[Control, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """LDAPResult with what BindResponse and ExtendedResponse add (RFC 4511 §4.1.9)."""
 
     code: int

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from mailldap.errors import MailldapError, from_result
 from mailldap.ldap.entry import Entry
@@ -40,8 +40,7 @@ class Deref(IntEnum):
     ALWAYS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """RFC 4511 §4.5.1. No attributes means all user attributes; limits of 0 mean none."""
 
     base: str

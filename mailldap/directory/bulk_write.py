@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.channel import Channel
 from mailldap.directory.exchange import stream
 from mailldap.directory.transaction import run_transaction
+from mailldap.directory.wire_update import update_request
 from mailldap.ldap.change import Add, Change, Modify, Rename
 
 #: OpenLDAP closes a connection that has more than 100 requests pending (slapd.conf(5),
@@ -88,7 +88,7 @@ def make_batch(
     raise, while the server works on a transaction; *stop* is asked between other changes, and
     ends them. Raises ApiError.
     """
-    operations = [wire.change(change) for change in changes]
+    operations = [update_request(change) for change in changes]
     apart = independent(changes)
     window = WINDOW if apart else 1
     if transactions and apart and len(changes) > 1:

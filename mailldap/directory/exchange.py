@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mailldap.directory import answers, ber, wire
 from mailldap.directory.answers import Message, Result
@@ -28,8 +27,7 @@ _SUCCESS = bytes.fromhex("0a010004000400")
 _ENOUGH = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a search brought, and the controls of its last message."""
 
     result: SearchResult

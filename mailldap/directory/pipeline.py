@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import is_
 
-from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.bulk_write import (
     WINDOW,
@@ -22,6 +21,7 @@ from mailldap.directory.bulk_write import (
 )
 from mailldap.directory.connections import Connection, Connections
 from mailldap.directory.transaction import Transaction, TransactionOutcome, queue
+from mailldap.directory.wire_update import update_request
 from mailldap.errors import ApiError
 from mailldap.ldap.change import Change
 
@@ -133,7 +133,7 @@ class Pipeline:
         if connection is None:
             return
         connection.keep()
-        operations = [wire.change(change) for change in changes]
+        operations = [update_request(change) for change in changes]
         try:
             queued = queue(
                 connection.channel, operations, self._connections.deadline, window=WINDOW

@@ -25,6 +25,7 @@ from mailldap.directory.server_options import ServerOptions
 from mailldap.directory.transaction import run_transaction
 from mailldap.directory.uri import ServerUri
 from mailldap.directory.wire import Control, paged
+from mailldap.directory.wire_update import update_request
 from mailldap.errors import (
     ApiError,
     ConfigError,
@@ -273,7 +274,7 @@ class LdapServer:
             self._follow(error, lambda provider: provider.apply(change))
 
     def _apply(self, change: Change) -> None:
-        operation = wire.change(change)
+        operation = update_request(change)
         result = self._ask(lambda c: c.channel.call(operation, self._deadline()), repeat=False)
         if result.code:
             raise from_result(result.code, result.text, result.referral)
@@ -351,7 +352,7 @@ class LdapServer:
     def _apply_together(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
-        operations = [wire.change(change) for change in changes]
+        operations = [update_request(change) for change in changes]
         outcome = self._ask(
             lambda c: run_transaction(c.channel, operations, self._deadline),
             repeat=False,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -225,11 +224,10 @@ class LibldapSession:
         *filter_* is an encoded filter that takes the place of the request's.
         """
         adjusted = self._adjusted(request)
-        return wire.search(adjusted if timed else replace(adjusted, time_limit=0), filter_)
+        return wire.search(adjusted if timed else adjusted._replace(time_limit=0), filter_)
 
     def _adjusted(self, request: SearchRequest) -> SearchRequest:
-        return replace(
-            request,
+        return request._replace(
             time_limit=max(self._parameters.timeout, 0),
             deref=request.deref or Deref(self._parameters.dereference),
         )

@@ -7,7 +7,6 @@ than the searches, one stream of all of them is cheaper than asking for each.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from operator import is_
 from typing import Generic, TypeVar
 
@@ -75,8 +74,7 @@ class Snapshot(Generic[_T]):
         """
         try:
             for place, one in enumerate(self._of):
-                asked = replace(
-                    request,
+                asked = request._replace(
                     filter=And((*constants, Present(one.attribute))),
                     attributes=(*request.attributes, one.attribute) if request.attributes else (),
                     size_limit=max(limit - self.entries, 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from mailldap.errors import ConfigError
@@ -27,8 +27,7 @@ def without_credentials(uri: str) -> str:
     return f"{scheme}{separator}…@{place}" if ":" in credentials else uri
 
 
-@dataclass(frozen=True, slots=True)
-class ServerUri:
+class ServerUri(NamedTuple):
     """One server: ``scheme`` is ldap, ldaps or ldapi; ``host`` of ldapi is a socket's path."""
 
     scheme: str

@@ -1,20 +1,17 @@
 """LDAP requests as bytes (RFC 4511 §4): protocolOps, and :func:`message`, which wraps them.
 
-No I/O, no ldap3. What comes back is read by directory/answers.py.
+No I/O, no ldap3. What comes back is read by directory/answers.py; changes are in
+directory/wire_update.py, for most processes make none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from mailldap.directory import ber
 from mailldap.directory.base import SearchRequest
 from mailldap.errors import FilterError
-from mailldap.ldap.change import Add, Change, Delete, Mod, Modify, ModOp, Rename
-from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import (
     And,
     Approx,
@@ -51,11 +48,8 @@ PAGED_RESULTS = "1.2.840.113556.1.4.319"
 #: RFC 4511 §4.1.1.1.
 MAX_INT = 0x7FFFFFFF
 
-_MOD_OPS = {ModOp.ADD: 0, ModOp.DELETE: 1, ModOp.REPLACE: 2}
 
-
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """RFC 4511 §4.1.11."""
 
     oid: str
@@ -196,61 +190,6 @@ def _extensible(node: Extensible) -> bytes:
     if node.dn_attributes:
         content += ber.boolean(True, 0x84)
     return ber.tlv(0xA9, content)
-
-
-def change(wanted: Change) -> bytes:
-    """Return the update request (§4.6 to §4.9) that makes the change."""
-    match wanted:
-        case Add(entry):
-            return add(entry)
-        case Delete(dn):
-            return ber.text(dn, 0x4A)
-        case Modify(dn, mods):
-            return ber.tlv(
-                0x66,
-                ber.text(dn) + ber.tlv(ber.SEQUENCE, b"".join(map(_mod, mods))),
-            )
-        case Rename(dn, new_rdn, delete_old_rdn, new_superior):
-            content = ber.text(dn) + ber.text(new_rdn) + ber.boolean(delete_old_rdn)
-            if new_superior is not None:
-                content += ber.text(new_superior, 0x80)
-            return ber.tlv(0x6C, content)
-        case _:
-            assert_never(wanted)
-
-
-def add(entry: Entry) -> bytes:
-    """Return an add request (§4.7)."""
-    attributes = b"".join([_attribute(name, values) for name, values in entry.attributes])
-    return ber.tlv(0x68, ber.text(entry.dn) + ber.tlv(ber.SEQUENCE, attributes))
-
-
-def _attribute(name: str, values: Iterable[bytes]) -> bytes:
-    """Return a PartialAttribute (§4.1.7); short values written out: it runs often in an import."""
-    encoded = b"".join(
-        [
-            _SHORT[len(value)] + value if len(value) < 0x80 else ber.tlv(ber.OCTET_STRING, value)
-            for value in values
-        ]
-    )
-    content = _attribute_name(name) + ber.tlv(ber.SET, encoded)
-    return ber.tlv(ber.SEQUENCE, content)
-
-
-#: How a value of that many bytes begins.
-_SHORT = [bytes((ber.OCTET_STRING, length)) for length in range(0x80)]
-
-
-@lru_cache(maxsize=256)
-def _attribute_name(name: str) -> bytes:
-    return ber.text(name)
-
-
-def _mod(mod: Mod) -> bytes:
-    return ber.tlv(
-        ber.SEQUENCE,
-        ber.integer(_MOD_OPS[mod.op], ber.ENUMERATED) + _attribute(mod.attribute, mod.values),
-    )
 
 
 def paged(size: int, cookie: bytes) -> Control:

@@ -19,17 +19,20 @@ MAX_DEPTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class And:
+class _FilterSet:
+    filters: tuple[Filter, ...]
+
+
+class And(_FilterSet):
     """True when all are; without any it is absolutely true (RFC 4526)."""
 
-    filters: tuple[Filter, ...]
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(_FilterSet):
     """True when one is; without any it is absolutely false (RFC 4526)."""
 
-    filters: tuple[Filter, ...]
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,33 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class Equality:
-    """``(attribute=value)``."""
-
+class _Assertion:
     attribute: str
     value: bytes
+
+
+class Equality(_Assertion):
+    """``(attribute=value)``."""
+
+    __slots__ = ()
+
+
+class GreaterOrEqual(_Assertion):
+    """``(attribute>=value)``."""
+
+    __slots__ = ()
+
+
+class LessOrEqual(_Assertion):
+    """``(attribute<=value)``."""
+
+    __slots__ = ()
+
+
+class Approx(_Assertion):
+    """``(attribute~=value)``."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +87,6 @@ class Substrings:
     initial: bytes | None
     any: tuple[bytes, ...]
     final: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class GreaterOrEqual:
-    """``(attribute>=value)``."""
-
-    attribute: str
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LessOrEqual:
-    """``(attribute<=value)``."""
-
-    attribute: str
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Approx:
-    """``(attribute~=value)``."""
-
-    attribute: str
-    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,10 @@ Filter = (
 _DESCRIPTION = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)*)(?:;[A-Za-z0-9-]+)*"
 _OID = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)*)"
 _SIMPLE = re.compile(rf"({_DESCRIPTION})([<>~]?)=(.*)", re.DOTALL)
-#: [attribute] [:dn] [:rule] := value
-_EXTENSIBLE = re.compile(rf"({_DESCRIPTION})?(:[dD][nN])?(?::({_OID}))?:=(.*)", re.DOTALL)
+#: [attribute] [:dn] [:rule] := value; compiled when one is met, for it takes long and few are.
+_EXTENSIBLE = rf"({_DESCRIPTION})?(:[dD][nN])?(?::({_OID}))?:=(.*)"
 #: libldap lets the rule after a colon be empty.
-_EXTENSIBLE_LIBLDAP = re.compile(
-    rf"({_DESCRIPTION})?(:[dD][nN](?=:))?(?::({_OID})?)?:=(.*)", re.DOTALL
-)
+_EXTENSIBLE_LIBLDAP = rf"({_DESCRIPTION})?(:[dD][nN](?=:))?(?::({_OID})?)?:=(.*)"
 _PARENTHESISED = re.compile(r"((?:[^()\\]|\\.)*)\)", re.DOTALL)
 _VALUE = re.compile(rb"(?:[^\\()*\x00]|\\[0-9A-Fa-f]{2})*")
 _VALUE_LIBLDAP = re.compile(rb"(?:[^\\()*\x00]|\\(?:[0-9A-Fa-f]{2}|[\\()*]))*")
@@ -238,7 +237,7 @@ def _parse_item(item: str, text: str, *, strict: bool) -> Filter:
         if b"*" in value:
             return _parse_substrings(attribute, value, text, strict=strict)
         return Equality(attribute, _unescape(value, text, strict=strict))
-    extensible = (_EXTENSIBLE if strict else _EXTENSIBLE_LIBLDAP).fullmatch(item)
+    extensible = re.fullmatch(_EXTENSIBLE if strict else _EXTENSIBLE_LIBLDAP, item, re.DOTALL)
     if not extensible or not (extensible[1] or extensible[3]):
         raise FilterError(f"neither attribute=value nor another filter item: {item!r} in {text!r}")
     value = _unescape(extensible[4].encode("utf-8", "surrogateescape"), text, strict=strict)

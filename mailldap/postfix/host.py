@@ -5,17 +5,16 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
+from typing import NamedTuple
 
 Interface = IPv4Interface | IPv6Interface
 #: Global, site, link and host, as /proc/net/if_inet6 writes them.
 _SCOPES = "00 40 20 10"
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A machine as main.cf's machine-dependent defaults see it.
 
     ``name`` is what gethostname(2) gives; ``interfaces`` are the addresses of the interfaces that

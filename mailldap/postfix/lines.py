@@ -7,13 +7,12 @@ that it was made of, so that files can be rewritten without touching anything el
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailldap.postfix.words import SPACE, c_string
 
 
-@dataclass(frozen=True, slots=True)
-class LogicalLine:
+class LogicalLine(NamedTuple):
     """One logical line: its text without newlines, and where it came from.
 
     ``numbers`` are the physical lines (from 1) that contributed text, in order; comment and blank

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 from pathlib import Path
+from typing import NamedTuple
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.expand import MacroError, compatibility_level, expand
@@ -31,8 +31,7 @@ from mailldap.postfix.words import (
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One ``name = value`` of the file: the value as written, without expansion."""
 
     name: str

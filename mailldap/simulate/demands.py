@@ -8,9 +8,9 @@ mail_conf_str(3), mail_conf_int(3), mail_conf_bool(3), mail_conf_time(3).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 from mailldap.errors import ConfigError
 from mailldap.postfix.main_cf import MainCf
@@ -23,8 +23,7 @@ _DATA = Path(__file__).parent.parent / "data" / "daemon-parameters.txt"
 _HOSTNAMES = ("myhostname", "mydomain")
 
 
-@dataclass(frozen=True, slots=True)
-class _Demand:
+class _Demand(NamedTuple):
     """What a program demands of one parameter."""
 
     name: str

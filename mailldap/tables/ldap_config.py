@@ -6,7 +6,8 @@ Source: ldap_table(5); Postfix's dict_ldap_open(), in whose order faults and war
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from mailldap.directory.base import Scope, SessionParameters
 from mailldap.directory.libldap.uri import UrlError, is_ldap_url, parse_uri
@@ -22,8 +23,7 @@ _SCOPES = {"one": Scope.ONE, "base": Scope.BASE, "sub": Scope.SUB}
 _BINDS = {"no": "none", "none": "none", "yes": "simple", "simple": "simple", "sasl": "sasl"}
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The requested attributes in Postfix's order: terminal, leaf, ordinary, special."""
 
     terminal: tuple[str, ...]
@@ -37,8 +37,7 @@ class Attributes:
         return self.terminal + self.leaf + self.ordinary + self.special
 
 
-@dataclass(frozen=True, slots=True)
-class LdapConfig:
+class LdapConfig(NamedTuple):
     """A checked LDAP table.
 
     ``session`` says how to reach the servers. ``domain`` is None where the table has no domain

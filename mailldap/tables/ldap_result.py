@@ -7,13 +7,12 @@ flags for terminal and leaf entries stay set for the entries that follow in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, Session
 from mailldap.directory.libldap.uri import SUBORDINATE, UrlError, is_ldap_url, parse_uri
 from mailldap.directory.libldap_text import err2string
 from mailldap.errors import ApiError, DNError, FilterError
-from mailldap.ldap.dn import DN
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import Filter, Present, parse_libldap
 from mailldap.postfix.lines import decode
@@ -32,8 +31,7 @@ class LookupFailed(Exception):
     """The lookup has failed; the text says why and has been logged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One search as text; no filter means every entry."""
 
     base: str
@@ -83,12 +81,16 @@ def request_of(config: LdapConfig, query: Query) -> SearchRequest | int:
 
 def _without_base(entries: Sequence[Entry], base: str) -> Sequence[Entry]:
     """Return the entries whose DN is another one."""
+    from mailldap.ldap.dn import DN  # few tables need it, and every lookup pays for an import
+
     own = DN.parse(base).normalized
     return [entry for entry in entries if DN.parse(entry.dn).normalized != own]
 
 
 def _without_filter(base: str) -> int:
     """Return what a server answers to a search without a filter; it looks at the base first."""
+    from mailldap.ldap.dn import DN
+
     try:
         DN.parse(base)
     except DNError:

@@ -6,7 +6,8 @@ Source: Postfix's match_list.c and string_list(3). The first item that matches d
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from mailldap.errors import ConfigError, TableUnavailable
 from mailldap.postfix.lines import decode
@@ -18,8 +19,7 @@ from mailldap.tables.simple import UnavailableTable
 Opener = Callable[[str, TableContext], Table]
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """One item: a folded literal, or a table; ``wanted`` is false behind an odd number of ``!``."""
 
     text: str

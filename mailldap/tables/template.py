@@ -7,7 +7,7 @@ template demands of keys counts for all templates of a table together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: A template taken apart: literal texts, and directives as (letter,).
 Parts = tuple[str | tuple[str], ...]
@@ -17,8 +17,7 @@ class TemplateError(Exception):
     """A ``%`` with nothing that Postfix knows after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """One template; ``dynamic`` says whether its expansion depends on the key."""
 
     text: str

@@ -44,7 +44,6 @@ LDAP_LOOKUP = LOOKUP | {
     "mailldap.directory.libldap.referral", "mailldap.directory.libldap.uri",
     "mailldap.directory.libldap_text", "mailldap.directory.session", "mailldap.directory.uri",
     "mailldap.directory.wire",
-    "mailldap.ldap.change", "mailldap.ldap.dn", "mailldap.ldap.prepare",
     "mailldap.tables.ldap_config", "mailldap.tables.ldap_result", "mailldap.tables.ldap_table",
     "mailldap.tables.match_list", "mailldap.tables.source",
     "mailldap.tables.template",

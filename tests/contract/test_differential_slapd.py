@@ -8,7 +8,6 @@ only what it always says is compared; docs/embedded-directory.md has the list.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -146,12 +145,12 @@ def compare_searches(server, ours, maker: Maker, searches: int) -> int:
         if request.deref & Deref.SEARCHING:
             # slapd counts repeated entries; by an index it misses some.
             deref = Deref.FINDING if uses_index(request.filter) else request.deref
-            request = replace(request, size_limit=0, deref=deref)
+            request = request._replace(size_limit=0, deref=deref)
         real = server.run(request)
         hits += bool(real.entries)
         for directory in ours:
             found = differences(request, real, directory.run(request))
-            shown = replace(request, filter=format_filter(request.filter))
+            shown = request._replace(filter=format_filter(request.filter))
             assert not found, "\n".join([repr(directory), repr(shown), *found])
     return hits
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from mailldap.directory import wire
 from mailldap.directory.base import Deref, Scope, SearchRequest
+from mailldap.directory.wire_update import update_request
 from mailldap.ldap.change import Add, Delete, Mod, Modify, ModOp, Rename
 from mailldap.ldap.filter import (
     And,
@@ -189,7 +190,7 @@ def test_absolute_true_and_false_are_empty_sets():
 
 @given(ids, entries)
 def test_pyasn1_reads_our_additions(message_id, entry):
-    add = decode(wire.message(message_id, wire.change(Add(entry))))["protocolOp"]["addRequest"]
+    add = decode(wire.message(message_id, update_request(Add(entry))))["protocolOp"]["addRequest"]
     assert bytes(add["entry"]).decode() == entry.dn
     assert entry.attributes == tuple(
         (str(a["type"]), tuple(bytes(v) for v in a["vals"])) for a in add["attributes"]
@@ -201,7 +202,7 @@ mods = st.builds(Mod, st.sampled_from(ModOp), names, st.lists(values, max_size=4
 
 @given(ids, texts, st.lists(mods, max_size=4))
 def test_pyasn1_reads_our_modifications(message_id, dn, wanted):
-    operation = wire.change(Modify(dn, tuple(wanted)))
+    operation = update_request(Modify(dn, tuple(wanted)))
     modify = decode(wire.message(message_id, operation))["protocolOp"]["modifyRequest"]
     assert bytes(modify["object"]).decode() == dn
     seen = [
@@ -217,14 +218,16 @@ def test_pyasn1_reads_our_modifications(message_id, dn, wanted):
 
 @given(ids, texts, texts, st.booleans(), st.none() | texts)
 def test_pyasn1_reads_our_renamings_and_deletions(message_id, dn, rdn, delete_old, superior):
-    operation = wire.change(Rename(dn, rdn, delete_old, superior))
+    operation = update_request(Rename(dn, rdn, delete_old, superior))
     rename = decode(wire.message(message_id, operation))["protocolOp"]["modDNRequest"]
     assert bytes(rename["entry"]).decode() == dn
     assert bytes(rename["newrdn"]).decode() == rdn
     assert bool(rename["deleteoldrdn"]) == delete_old
     there = rename["newSuperior"]
     assert (bytes(there).decode() if there.hasValue() else None) == superior
-    deleted = decode(wire.message(message_id, wire.change(Delete(dn))))["protocolOp"]["delRequest"]
+    deleted = decode(wire.message(message_id, update_request(Delete(dn))))["protocolOp"][
+        "delRequest"
+    ]
     assert bytes(deleted).decode() == dn
 
 

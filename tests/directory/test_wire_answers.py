@@ -10,6 +10,7 @@ from ldap3.protocol import rfc4511
 from pyasn1.codec.ber import decoder, encoder
 
 from mailldap.directory import answers, ber, wire
+from mailldap.directory.wire_update import add_request
 from mailldap.errors import FilterError
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import (
@@ -197,7 +198,7 @@ def test_a_filter_too_deep_to_encode_is_a_filter_error():
 
 def test_bytes_that_are_not_utf8_survive_in_names():
     entry = Entry("cn=\udcff,dc=x", (("a\udcfe", (b"v",)),))
-    operation = wire.add(entry)
+    operation = add_request(entry)
     assert b"cn=\xff,dc=x" in operation
     spelled = b"\x64" + operation[1:]
     data = wire.message(1, spelled)

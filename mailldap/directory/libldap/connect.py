@@ -53,10 +53,9 @@ def _connect(uri: LibldapUri, timeout: int, deadline: float | None) -> socket.so
     failure: OSError | None = None
     if not 0 < uri.port < 0x10000:
         raise OSError(f"port {uri.port}")
-    try:
-        found = socket.getaddrinfo(uri.host or "localhost", uri.port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(str(error)) from error
+    # As bytes: libldap encodes no international names, and Python would load a codec for it.
+    host = (uri.host or "localhost").encode("utf-8", "surrogateescape")
+    found = socket.getaddrinfo(host, uri.port, type=socket.SOCK_STREAM)
     for family, _kind, _protocol, _name, address in found:
         try:
             return _connect_address(family, address, timeout, deadline)

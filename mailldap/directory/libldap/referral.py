@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from mailldap.directory import wire
@@ -91,9 +90,9 @@ class Chase:
 def _moved(request: SearchRequest, uri: LibldapUri) -> SearchRequest:
     """Return the request as the URL changes it (RFC 4511 §4.5.3)."""
     if uri.dn:
-        request = replace(request, base=uri.dn)
+        request = request._replace(base=uri.dn)
     if uri.scope is not None and uri.scope in {0, 1, 2}:
-        request = replace(request, scope=Scope(uri.scope))
+        request = request._replace(scope=Scope(uri.scope))
     if uri.filter is not None:
-        request = replace(request, filter=parse_libldap(uri.filter))
+        request = request._replace(filter=parse_libldap(uri.filter))
     return request

@@ -7,7 +7,7 @@ ldap_url_parselist_int); ldap_initialize(3).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from mailldap.directory.uri import DEFAULT_SOCKET
@@ -36,8 +36,7 @@ class UrlError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class LibldapUri:
+class LibldapUri(NamedTuple):
     """One parsed URL; ``host`` of ldapi is a socket's path, ``port`` may be out of range.
 
     ``scope`` and ``filter`` are None where the URL has none.
