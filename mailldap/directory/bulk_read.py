@@ -8,8 +8,8 @@ from mailldap.directory import wire
 from mailldap.directory.answers import parse_paged
 from mailldap.directory.base import SearchRequest
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import EntryStream
 from mailldap.directory.skeleton import Skeleton
+from mailldap.directory.together import EntryStream
 from mailldap.errors import from_result
 from mailldap.ldap.block import Together
 

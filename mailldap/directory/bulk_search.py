@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from unicodedata import normalize
 
 from mailldap.directory import ber, wire
 from mailldap.directory.base import Scope, SearchRequest, Session
 from mailldap.errors import SchemaError
+from mailldap.ldap.block import Block, Together
 from mailldap.ldap.definitions import Definition, read_schema_text
-from mailldap.ldap.entry import Attributes, Entry, Parts
+from mailldap.ldap.entry import Attributes, Entry
 from mailldap.ldap.filter import And, Filter, Present
 from mailldap.ldap.rules import RULES, MatchingRule, Part
 from mailldap.ldap.schema import Schema
@@ -27,6 +29,7 @@ _TEXT_SYNTAXES = ("1.3.6.1.4.1.1466.115.121.1.26", "1.3.6.1.4.1.1466.115.121.1.1
 _NO_ALNUM = bytes(code for code in range(0x80) if not chr(code).isalnum())
 _NO_SCHEMA = Schema(())
 
+_T = TypeVar("_T")
 KeyOf = Callable[[bytes], bytes | None]
 
 
@@ -45,6 +48,14 @@ class Asserted:
     def is_named(self, name: str) -> bool:
         """Tell whether an attribute description is this attribute, with options or without."""
         return name.partition(";")[0].lower() in self.names
+
+    def keys_of(self, values: Sequence[bytes]) -> Sequence[bytes | None]:
+        """Return the key of each value."""
+        joined = b"".join(values)
+        if self.ignores_case and is_simple(joined):
+            # Most addresses are in lower case: a key is then no copy.
+            return values if joined == joined.lower() else list(map(bytes.lower, values))
+        return list(map(self.key_of, values))
 
 
 def is_simple(value: bytes) -> bool:
@@ -169,7 +180,7 @@ def _shown(entry: Entry, one: Asserted) -> bool:
     return any(values and one.is_named(name) for name, values in entry.attributes)
 
 
-class OrSearch:
+class OrSearch(Generic[_T]):
     """Searches that assert values of the same attributes, to be put together in batches."""
 
     def __init__(self, of: Sequence[Asserted], constants: Sequence[Filter]) -> None:
@@ -184,20 +195,16 @@ class OrSearch:
         #: The places in *of* of an attribute description as the server spells it.
         self._places: dict[bytes, tuple[int, ...]] = {}
 
-    def batch(self, values: Sequence[Sequence[bytes]]) -> OrBatch:
-        """Return a batch of searches. *values* are what each asserts, one an attribute."""
-        return OrBatch(self, values)
+    def batch(self, asked: Sequence[tuple[str, bytes]]) -> OrBatch[_T]:
+        """Return a batch of searches: what each is for, and the value that it asserts."""
+        return OrBatch(self, asked)
 
-    def filter(self, values: Iterable[Sequence[bytes]]) -> bytes:
-        """Return the filter of a batch, encoded."""
-        places = range(len(self.of))
-        parts = []
-        for own in values:
-            for place in places:
-                value = own[place]
-                head = self._heads[place].get(len(value))
-                parts.append(head or self._head(place, len(value)))
-                parts.append(value)
+    def filter(self, values: Iterable[bytes]) -> bytes:
+        """Return the filter of a batch, encoded; each value is asserted of every attribute."""
+        parts: list[bytes] = []
+        for value in values:
+            for place, heads in enumerate(self._heads):
+                parts += (heads.get(len(value)) or self._head(place, len(value)), value)
         alternatives = ber.tlv(0xA1, b"".join(parts))
         return ber.tlv(0xA0, self._constants + alternatives) if self._constants else alternatives
 
@@ -217,53 +224,92 @@ class OrSearch:
             self._places[name] = found
         return found
 
+    def enter(self, batches: Sequence[OrBatch[_T]], entries: Together, made: Sequence[_T]) -> None:
+        """Give entries to the searches that they belong to.
 
-class OrBatch:
-    """Searches put as one."""
+        Beside each entry are the batch that it came for, and what was made of it.
+        """
+        if isinstance(entries, Block) and self._enter_block(batches, entries, made):
+            return
+        for batch, (_, attributes), own in zip(batches, entries, made, strict=True):
+            batch.enter(attributes, own)
 
-    def __init__(self, search: OrSearch, values: Sequence[Sequence[bytes]]) -> None:
+    def _enter_block(
+        self, batches: Sequence[OrBatch[_T]], block: Block, made: Sequence[_T]
+    ) -> bool:
+        """Do what OrBatch.enter does, a column at a time; return whether that can be done."""
+        one = self.of[0]
+        named = [columns for name, columns in block.attributes if self.places(name)]
+        if len(self.of) > 1 or not one.certain or len(named) != 1:
+            return False
+        indexes = [batch.index[0] for batch in batches]
+        # An entry with fewer values has empty ones in the last columns.
+        columns = [
+            [
+                index.get(key) if value else None
+                for index, key, value in zip(indexes, one.keys_of(column), column, strict=True)
+            ]
+            for column in named[0]
+        ]
+        for batch, row, own in zip(batches, zip(*columns, strict=True), made, strict=True):
+            found = [numbers for numbers in row if numbers]
+            if len(found) == 1:
+                for number in found[0]:
+                    batch.found[number].append(own)
+            elif found:
+                for number in {number for numbers in found for number in numbers}:
+                    batch.found[number].append(own)
+            else:
+                batch.unexplained = True
+        return True
+
+
+class OrBatch(Generic[_T]):
+    """Searches put as one, and what was made of their entries."""
+
+    def __init__(self, search: OrSearch[_T], asked: Sequence[tuple[str, bytes]]) -> None:
         self._search = search
-        self._values = values
-        self._index: list[dict[bytes, list[int]]] = []
-        for place in range(len(search.of)):
-            index: dict[bytes, list[int]] = {}
-            key_of = search.of[place].key_of
-            for number, own in enumerate(values):
-                key = key_of(own[place])
+        #: What each search is for, and the value that it asserts.
+        self.asked = asked
+        #: Of each search, what was made of its entries.
+        self.found: list[list[_T]] = [[] for _ in asked]
+        #: What must be searched alone: where one entry belongs to several searches by different
+        #: attributes, the server may allow to search only one of them; and where it is not certain
+        #: whether the server takes a value for the asserted one.
+        self.alone: set[int] = set()
+        #: Whether an entry belongs to no search: it matched something that is not shown, and might
+        #: have for any of them.
+        self.unexplained = False
+        #: The searches by the key of their value, for each attribute; None is no key.
+        self.index: list[dict[bytes | None, list[int]]] = []
+        values = [value for _, value in asked]
+        for one in search.of:
+            index: dict[bytes | None, list[int]] = {}
+            for number, key in enumerate(one.keys_of(values)):
                 if key is not None:
                     index.setdefault(key, []).append(number)
-            self._index.append(index)
+            self.index.append(index)
 
     @property
     def filter(self) -> bytes:
         """The filter of all, encoded."""
-        return self._search.filter(self._values)
+        return self._search.filter(value for _, value in self.asked)
 
-    def divide(self, entries: Sequence[Parts]) -> tuple[list[list[Attributes]], set[int]] | None:
-        """Return each search's entries, as their attributes, and what must be searched alone.
-
-        Alone: where one entry belongs to several searches by different attributes, the server may
-        allow to search only one of them; and where it is not certain whether the server takes a
-        value for the asserted one. None where an entry belongs to no search: it matched something
-        that is not shown, and might have for any of them.
-        """
-        divided: list[list[Attributes]] = [[] for _ in self._values]
-        alone: set[int] = set()
-        for _, attributes in entries:
-            doubtful: set[int] = set()
-            explained = self._explain(attributes, doubtful)
-            alone |= doubtful
-            if not explained and not doubtful:
-                return None
-            if len(explained) > 1:
-                common = -1
-                for mask in explained.values():
-                    common &= mask
-                if not common:
-                    alone.update(explained)
-            for number in explained:
-                divided[number].append(attributes)
-        return divided, alone
+    def enter(self, attributes: Attributes, made: _T) -> None:
+        """Give an entry to the searches that it belongs to."""
+        doubtful: set[int] = set()
+        explained = self._explain(attributes, doubtful)
+        self.alone |= doubtful
+        if not explained and not doubtful:
+            self.unexplained = True
+        if len(explained) > 1:
+            common = -1
+            for mask in explained.values():
+                common &= mask
+            if not common:
+                self.alone.update(explained)
+        for number in explained:
+            self.found[number].append(made)
 
     def _explain(self, attributes: Attributes, doubtful: set[int]) -> dict[int, int]:
         """Return the searches that match an entry, with the attributes by which (as bits).
@@ -274,13 +320,10 @@ class OrBatch:
         places = self._search.places
         for name, values in attributes:
             for place in places(name):
-                index, one = self._index[place], self._search.of[place]
-                # Of values of the usual kind, a key is the value itself, or in lower case.
-                usual = one.ignores_case and is_simple(b"".join(values))
-                for value in values:
-                    key = value.lower() if usual else one.key_of(value)
-                    for number in index.get(key, ()) if key is not None else ():
-                        if one.certain or self._values[number][place] == value:
+                index, one = self.index[place], self._search.of[place]
+                for value, key in zip(values, one.keys_of(values), strict=True):
+                    for number in index.get(key, ()):
+                        if one.certain or self.asked[number][1] == value:
                             found[number] = found.get(number, 0) | 1 << place
                         else:
                             doubtful.add(number)

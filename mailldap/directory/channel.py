@@ -160,12 +160,10 @@ class Channel:
         """Take the answers before that place of :attr:`unread` for read."""
         self._at = to
 
-    def receive_all(
-        self, deadline: float | None, *, single: bool = False
-    ) -> tuple[bytes, list[Frame]]:
+    def receive_all(self, deadline: float | None, *, leave: int = 0) -> tuple[bytes, list[Frame]]:
         """Return a buffer and all whole answers in it, at least one; controls are not looked at.
 
-        With *single* the others are left unread.
+        The others are left unread where *leave* bytes and more are behind the first.
 
         Written out flat, as answers.parse_entry is: it runs once an answer in the bulk paths.
         """
@@ -198,7 +196,7 @@ class Channel:
                         raise ber.DecodingError("too short")  # noqa: TRY301
                     frames.append(_frame(buffer, start, stop, libldap=self.libldap))
                     at = stop
-                    if single:
+                    if leave and end - at >= leave:
                         break
                 self._at = at
                 if frames:

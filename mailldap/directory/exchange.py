@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from mailldap.directory import answers, ber, wire
 from mailldap.directory.answers import Message, Result
@@ -13,10 +13,6 @@ from mailldap.directory.libldap.answers import read_entry, read_result
 from mailldap.directory.libldap_text import DECODING_ERROR
 from mailldap.directory.wire import Control
 from mailldap.ldap.entry import Entry
-
-if TYPE_CHECKING:
-    from mailldap.directory.skeleton import Skeleton
-    from mailldap.ldap.block import Together
 
 _T = TypeVar("_T")
 _E = TypeVar("_E")
@@ -59,7 +55,7 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
                     channel.check_unsolicited(Message(own, tag, buffer, start, stop))
                 elif tag == wire.SEARCH_ENTRY:
                     answer.entries.append(_entry(channel, buffer, start, stop, end))
-                elif _take(channel, answer, (own, tag, start, stop, end), buffer):
+                elif take_in(channel, answer, (own, tag, start, stop, end), buffer):
                     controls = () if channel.libldap else answers.parse_controls(buffer, stop, end)
                     finished = Answer(answer, controls)
                     if channel.libldap:
@@ -67,60 +63,6 @@ def finish_search(channel: Channel, message_id: int, deadline: float | None) -> 
         except ber.DecodingError as error:
             raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
     return finished
-
-
-class EntryStream:
-    """The entries of one search as they come in, then what its last message tells."""
-
-    def __init__(
-        self,
-        channel: Channel,
-        message_id: int,
-        deadline: Callable[[], float | None],
-        skeleton: Skeleton,
-    ) -> None:
-        """*deadline* is asked at each wait for the search sent as *message_id*.
-
-        *skeleton* is what the pages of one search share.
-        """
-        self._channel = channel
-        self._id = message_id
-        self._deadline = deadline
-        self._skeleton = skeleton
-        #: References as they come; code and text when the entries have ended.
-        self.result = SearchResult()
-        self.controls: tuple[Control, ...] = ()
-        #: False until the last message is in.
-        self.complete = False
-
-    def read(self) -> Iterator[Together]:
-        """Yield the entries, as many together as came in together and can be read together.
-
-        Raises ApiError.
-        """
-        own, channel, skeleton = self._id, self._channel, self._skeleton
-        while not self.complete:
-            block, end = skeleton.read(*channel.unread, own)
-            if block is not None:
-                channel.skip(end)
-                yield block
-            # What comes now is of another kind, or not all here; behind it may be a block again.
-            buffer, frames = channel.receive_all(self._deadline(), single=skeleton.ready)
-            found = []
-            try:
-                for message_id, tag, start, stop, end in frames:
-                    if message_id == own and tag == wire.SEARCH_ENTRY:
-                        found.append(answers.parse_parts(buffer, start, stop))
-                    elif message_id != own:
-                        channel.check_unsolicited(Message(message_id, tag, buffer, start, stop))
-                    elif _take(channel, self.result, (own, tag, start, stop, end), buffer):
-                        self.complete = True
-                        self.controls = answers.parse_controls(buffer, stop, end)
-            except ber.DecodingError as error:
-                raise channel.broken(DECODING_ERROR, f"malformed answer: {error}") from error
-            if found:
-                skeleton.learn(found)
-                yield found
 
 
 def _entry(channel: Channel, buffer: bytes, start: int, stop: int, end: int) -> Entry:
@@ -132,8 +74,11 @@ def _entry(channel: Channel, buffer: bytes, start: int, stop: int, end: int) -> 
         return read_entry(buffer, start, end)
 
 
-def _take(channel: Channel, answer: SearchResult, frame: Frame, buffer: bytes) -> bool:
-    """Enter what is not an entry into *answer*; return whether the search is done."""
+def take_in(channel: Channel, answer: SearchResult, frame: Frame, buffer: bytes) -> bool:
+    """Enter what is not an entry into *answer*; return whether the search is done.
+
+    Raises ber.DecodingError.
+    """
     _id, tag, start, stop, end = frame
     if tag == wire.SEARCH_REFERENCE:
         try:
@@ -187,7 +132,7 @@ def stream_searches(
             try:
                 if tag == wire.SEARCH_ENTRY:
                     slot[2].append(parse(buffer, start, stop))
-                elif _take(channel, slot[1], (message_id, tag, start, stop, end), buffer):
+                elif take_in(channel, slot[1], (message_id, tag, start, stop, end), buffer):
                     del waiting[message_id]
                     yield slot
             except ber.DecodingError as error:

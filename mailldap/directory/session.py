@@ -17,7 +17,7 @@ from mailldap.directory import wire
 from mailldap.directory.answers import Result
 from mailldap.directory.base import Deref, Scope, SearchRequest, SearchResult, SessionParameters
 from mailldap.directory.channel import Channel
-from mailldap.directory.exchange import EntryStream, run_search, stream_searches
+from mailldap.directory.exchange import run_search, stream_searches
 from mailldap.directory.libldap.connect import open_channel, start_tls
 from mailldap.directory.libldap.referral import Chase
 from mailldap.directory.libldap.uri import LibldapUri, parse_uri_list
@@ -35,6 +35,8 @@ from mailldap.ldap.filter import Present
 
 if TYPE_CHECKING:
     from mailldap.directory.libldap.tls import TlsRules
+    from mailldap.directory.skeleton import Skeleton
+    from mailldap.directory.together import Arrived, Ended, EntryStream
 
 _T = TypeVar("_T")
 _E = TypeVar("_E")
@@ -245,18 +247,20 @@ class LibldapSession:
         Raises ApiError where the conversation fails: questions without an answer have to be put
         again.
         """
-        self.ensure_open()
-        if self._parameters.timeout == 0:
-            raise api_error(PARAM_ERROR)
-        try:
-            channel = self._connected()
+        with self._conversation() as channel:
             yield from stream_searches(channel, questions, window, self._deadline, parse)
-        except ApiError as error:
-            self.close()
-            raise _worded("Search error {result}: {text}", error) from error
-        except GeneratorExit:
-            self.close()  # answers are still on their way
-            raise
+
+    def stream_together(
+        self, questions: Iterable[tuple[_T, bytes]], window: int, skeleton: Skeleton
+    ) -> Iterator[Arrived[_T] | Ended[_T]]:
+        """Put encoded searches as :meth:`stream` does; yield what comes in as it comes.
+
+        *skeleton* is what searches for the same attributes share.
+        """
+        from mailldap.directory.together import stream_together  # where many entries are read
+
+        with self._conversation() as channel:
+            yield from stream_together(channel, questions, window, self._deadline, skeleton)
 
     @contextmanager
     def entries(self, operation: bytes) -> Iterator[EntryStream]:
@@ -265,18 +269,27 @@ class LibldapSession:
         A search that is left before its end ends the connection. Raises ApiError, from reading
         too; each wait has the table's timeout.
         """
-        from mailldap.directory.skeleton import Skeleton  # where many entries are read
+        from mailldap.directory.skeleton import Skeleton
+        from mailldap.directory.together import EntryStream
 
-        self.ensure_open()
-        if self._parameters.timeout == 0:
-            raise api_error(PARAM_ERROR)
-        try:
-            channel = self._connected()
+        with self._conversation() as channel:
             sent = channel.send(operation, self._deadline())
             stream = EntryStream(channel, sent, self._deadline, Skeleton())
             yield stream
             if not stream.complete:
                 self.close()
+
+    @contextmanager
+    def _conversation(self) -> Iterator[Channel]:
+        """Give the open channel to searches whose answers come by and by; end it at a failure.
+
+        What is left before its end (GeneratorExit, too) has answers on their way.
+        """
+        self.ensure_open()
+        if self._parameters.timeout == 0:
+            raise api_error(PARAM_ERROR)
+        try:
+            yield self._connected()
         except BaseException as error:
             self.close()
             if isinstance(error, ApiError):

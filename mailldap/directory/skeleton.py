@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from typing import NamedTuple
 
 from mailldap.directory import ber
-from mailldap.directory.wire import SEARCH_ENTRY
+from mailldap.directory.wire import SEARCH_DONE, SEARCH_ENTRY
 from mailldap.ldap.block import Block, Column
 from mailldap.ldap.entry import Attributes, Parts
 
@@ -28,6 +30,9 @@ _NAME = re.compile(rb"[ -~]{1,100}").fullmatch
 _SAMPLE = 64
 #: A skeleton with more columns, or made anew more often, is not worth its making (2 ms).
 _MOST_COLUMNS, _MOST_MAKINGS = 60, 8
+#: A message id, and the end of a search with success and nothing to tell.
+_ID = rb"(\x02[\x01-\x04])([\x00-\x7f].{0,3}?)"
+_DONE = rb"(e\x07)(\n\x01\x00\x04\x00\x04\x00)"
 #: Fewer bytes are not worth a guess.
 _WORTH = 2048
 #: A guess costs as much as it saves for so many entries; so many may be lost before it is given up.
@@ -46,8 +51,21 @@ class _Heads(dict[int, bytes]):
         return made
 
 
+class Reading(NamedTuple):
+    """What was read together: of each entry the id of its message; the entries.
+
+    ``ended`` are the ids of searches that came to an end, with success; ``end`` is where the
+    messages end.
+    """
+
+    ids: Sequence[int]
+    block: Block
+    ended: Sequence[int]
+    end: int
+
+
 class Skeleton:
-    """Reads the entries of one search, or of its pages."""
+    """Reads the entries of searches for the same attributes."""
 
     def __init__(self) -> None:
         #: The most values that an entry had, by the attribute's name, in the order of the names.
@@ -56,14 +74,13 @@ class Skeleton:
         #: Of each pair of groups (header, content): how the header follows from the length. None
         #: for the length octet of a value.
         self._heads: list[_Heads | None] = []
-        self._id = 0
         self._seen = self._makings = 0
         self._credit = _CREDIT
 
     @property
-    def ready(self) -> bool:
-        """Whether :meth:`read` may find something."""
-        return self._pattern is not None and self._credit > 0
+    def worth(self) -> int:
+        """From how many bytes on :meth:`read` may find something; 0 where it will not."""
+        return _WORTH if self._pattern is not None and self._credit > 0 else 0
 
     def learn(self, entries: Sequence[Parts]) -> None:
         """Take notice of entries that were not read here."""
@@ -96,13 +113,15 @@ class Skeleton:
         # What looks like the name of an attribute is no value: no value is followed by a SET.
         value = rb"\x04(?!%b)(%b)(%b)" % (names, _SHORT, _TEXT)
         parts = [
-            rb"(0%b\x02[\x01-\x04].{1,4}?d%b)" % (_LENGTH, _LENGTH),
-            rb"((\x04%b)(%b)(0%b)(" % (_SHORT, _TEXT, _LENGTH),
+            rb"(0%b)(%b(?:(d%b)(" % (_LENGTH, _ID, _LENGTH),
+            rb"(\x04%b)(%b)(0%b)(" % (_SHORT, _TEXT, _LENGTH),
         ]
         self._heads = [
-            _Heads(self._head_of_message),
-            _Heads(lambda length: bytes((ber.OCTET_STRING, length))),
-            _Heads(lambda length: bytes((ber.SEQUENCE,)) + ber.encode_length(length)),
+            _Heads(_head_of(ber.SEQUENCE)),
+            _Heads(_head_of(ber.INTEGER)),
+            _Heads(_head_of(SEARCH_ENTRY)),
+            _Heads(_head_of(ber.OCTET_STRING)),
+            _Heads(_head_of(ber.SEQUENCE)),
         ]
         for name, count in self._counts.items():
             head = rb"0%b%b1%b" % (_LENGTH, re.escape(ber.octets(name)), _LENGTH)
@@ -114,41 +133,42 @@ class Skeleton:
                 parts.append(rb"(?:(%b)(%b%b)|)" % (head, value, more))
                 self._heads += [None] * count
         # What no message follows may be cut short; one match takes all of the rest.
-        parts.append(rb"))(?=0%b\x02)|(.).*" % _LENGTH)
+        parts.append(rb"))|%b))(?=0%b\x02)|(.).*" % (_DONE, _LENGTH))
+        self._heads.append(_Heads(_head_of(SEARCH_DONE)))
         self._pattern = re.compile(b"".join(parts), re.DOTALL)
 
-    def _head_of_message(self, length: int) -> bytes:
-        """Return what stands in front of an entry's content of that length."""
-        inner = ber.integer(self._id) + bytes((SEARCH_ENTRY,)) + ber.encode_length(length)
-        return bytes((ber.SEQUENCE,)) + ber.encode_length(len(inner) + length) + inner
+    def read(self, buffer: bytes, at: int) -> Reading | None:
+        """Return the messages at *at*; None where it cannot tell.
 
-    def read(self, buffer: bytes, at: int, message_id: int) -> tuple[Block | None, int]:
-        """Return the entries at *at* and where they end; None, and *at*, where it cannot tell.
-
-        Only messages that answer *message_id*, and carry nothing but an entry, are read.
+        Only messages that carry an entry, or a search's end with success, and nothing else are
+        read.
         """
-        if self._pattern is None or self._credit <= 0 or len(buffer) - at < _WORTH:
-            return None, at
+        if self._pattern is None or not 0 < self.worth <= len(buffer) - at:
+            return None
         *rows, _rest = self._pattern.findall(buffer, at)
         self._credit -= _COST
         if not rows:
-            return None, at
-        if message_id != self._id:
-            self._id = message_id
-            self._heads[0] = _Heads(self._head_of_message)
+            return None
         columns: list[Column] = list(zip(*rows, strict=True))
         if not self._is_proven(columns[:-1:2], columns[1::2]):
             self._credit -= _CREDIT // 2
-            return None, at
+            return None
         self._credit = min(self._credit + len(rows), _CREDIT)
-        attributes = []
-        place = 6
-        for name, count in self._counts.items():
-            end = place + (2 if count == 1 else 2 + 2 * count)
-            attributes.append((name, tuple(columns[place + (1 if count == 1 else 3) : end : 2])))
-            place = end
         end = at + sum(map(len, columns[0])) + sum(map(len, columns[1]))
-        return Block(columns[3], tuple(attributes)), end
+        ended = _numbers(compress(columns[3], columns[-3]))
+
+        def of_entries(column: Column) -> Column:
+            return list(compress(column, columns[4])) if ended else column
+
+        attributes = []
+        place = 10
+        for name, count in self._counts.items():
+            after = place + (2 if count == 1 else 2 + 2 * count)
+            values = columns[place + (1 if count == 1 else 3) : after : 2]
+            attributes.append((name, tuple(map(of_entries, values))))
+            place = after
+        block = Block(of_entries(columns[7]), tuple(attributes))
+        return Reading(_numbers(of_entries(columns[3])), block, ended, end)
 
     def _is_proven(self, headers: Sequence[Column], contents: Sequence[Column]) -> bool:
         """Tell whether each header is the one that its content has."""
@@ -165,6 +185,15 @@ class Skeleton:
             return False
         # A value that is not there has neither an octet nor a length.
         return b"".join(claimed) == b"".join(real).replace(b"\0", b"")
+
+
+def _numbers(ids: Iterable[bytes]) -> list[int]:
+    return [int.from_bytes(content, "big") for content in ids]
+
+
+def _head_of(tag: int) -> Callable[[int], bytes]:
+    """Return what makes the bytes in front of a content."""
+    return lambda length: bytes((tag,)) + ber.encode_length(length)
 
 
 def _head_of_attribute(name: bytes, *, single: bool) -> Callable[[int], bytes]:

@@ -105,7 +105,7 @@ class Snapshot(Generic[_T]):
                             own = known[name] = one.is_named(name.decode("utf-8", "replace"))
                         if own:
                             shown = True
-                            keys = _keys(one, values)
+                            keys = one.keys_of(values)
                             _enter(index, keys, [own_made] * len(keys))
                     if not shown:
                         self.fault = f"not every entry shows {one.attribute}"
@@ -132,19 +132,12 @@ def _enter_block(
         return False
     for column in named[0]:
         if b"" not in column:
-            _enter(index, _keys(one, column), made)
+            _enter(index, one.keys_of(column), made)
             continue
         some = [(value, own) for value, own in zip(column, made, strict=True) if value]
-        _enter(index, _keys(one, [value for value, _ in some]), [own for _, own in some])
+        keys = one.keys_of([value for value, _ in some])
+        _enter(index, keys, [own for _, own in some])
     return True
-
-
-def _keys(one: Asserted, values: Sequence[bytes]) -> Sequence[bytes | None]:
-    joined = b"".join(values)
-    if one.ignores_case and is_simple(joined):
-        # Most addresses are in lower case: what they are kept by is then no copy of them.
-        return values if joined == joined.lower() else list(map(bytes.lower, values))
-    return list(map(one.key_of, values))
 
 
 def _enter(

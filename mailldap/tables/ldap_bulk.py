@@ -12,11 +12,13 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
 from time import monotonic
 
-from mailldap.directory.answers import parse_entry, parse_parts
+from mailldap.directory.answers import parse_entry
 from mailldap.directory.base import Deref, SearchRequest
 from mailldap.directory.bulk_search import Asserted, OrBatch, OrSearch, asserted, shows_all
 from mailldap.directory.session import LibldapSession
+from mailldap.directory.skeleton import Skeleton
 from mailldap.directory.snapshot import Snapshot
+from mailldap.directory.together import Arrived
 from mailldap.errors import CouldNotAsk
 from mailldap.ldap.block import Block, Together
 from mailldap.ldap.entry import Attributes
@@ -55,7 +57,8 @@ class LdapAsker:
         self._used: dict[bytes, bool] = {}
         #: Whether an attribute had a name that no attribute has.
         self._odd = False
-        self._search: OrSearch | None = None
+        self._search: OrSearch[Answer | None] | None = None
+        self._skeleton = Skeleton()
         self._planned = False
         self._snapshot: Snapshot[Answer] | None = None
         self._taken = 0.0
@@ -144,7 +147,9 @@ class LdapAsker:
                 # A list that cannot be read says so for each key.
                 answers[key] = outside if isinstance(outside, NotFound) else table.get(key)
 
-    def _has_snapshot(self, session: LibldapSession, search: OrSearch, to_come: int) -> bool:
+    def _has_snapshot(
+        self, session: LibldapSession, search: OrSearch[Answer | None], to_come: int
+    ) -> bool:
         """Tell whether there is a snapshot, after taking one where it seems worth it.
 
         Nobody tells how many entries there are: the server is asked to stop where they are too
@@ -170,7 +175,7 @@ class LdapAsker:
     def _make(self, entries: Together) -> Sequence[Answer | None]:
         """Return :meth:`_answer` for each entry alone."""
         if self._odd or not isinstance(entries, Block):
-            return [self._answer((attributes,)) for _, attributes in entries]
+            return [self._answer(attributes) for _, attributes in entries]
         used = [
             column for name, columns in entries.attributes if self._uses(name) for column in columns
         ]
@@ -191,7 +196,7 @@ class LdapAsker:
     def _ask_together(
         self,
         session: LibldapSession,
-        search: OrSearch,
+        search: OrSearch[Answer | None],
         pending: Iterable[str],
         answers: dict[str, Answer],
     ) -> None:
@@ -200,48 +205,53 @@ class LdapAsker:
         An entry may match one key by what it shows and another by what it hides. So keys without
         an entry are put once more, together: where nothing comes back, there is nothing.
         """
-        open_ = self._plain_keys(pending, answers)
+        open_ = zip(*self._plain_keys_at_once(pending, answers), strict=True)
         missed = self._put_together(session, search, open_, answers)
         self._put_together(session, search, iter(missed), answers)
 
     def _put_together(
         self,
         session: LibldapSession,
-        search: OrSearch,
+        search: OrSearch[Answer | None],
         keys: Iterator[tuple[str, bytes]],
         answers: dict[str, Answer],
     ) -> list[tuple[str, bytes]]:
         """Answer keys by OR filters; return those without an entry beside others with some."""
         request = self._request(search.of)
-        size_limit = self._table.config.size_limit
         missed: list[tuple[str, bytes]] = []
         searches = (
-            ((batch, together), session.encode(request, batch.filter))
-            for batch, together in _batches(search, keys)
+            (batch, session.encode(request, batch.filter)) for batch in _batches(search, keys)
         )
-        for (batch, together), result, found in session.stream(
-            searches, _BATCHES_UNDER_WAY, parse_parts
-        ):
-            if result.code or result.references:
-                continue  # a limit, perhaps, that one search would not meet
-            if not found:
-                answers.update((key, NotFound()) for key, _ in together)
-                continue
-            divided = batch.divide(found)
-            if divided is None:
-                continue
-            parts, alone = divided
-            for number, (key, value) in enumerate(together):
-                entries = parts[number]
-                if number in alone:
-                    continue
-                if not entries:
-                    missed.append((key, value))
-                elif not size_limit or len(entries) <= size_limit:
-                    answer = self._answer(entries)
-                    if answer is not None:
-                        answers[key] = answer
+        for come in session.stream_together(searches, _BATCHES_UNDER_WAY, self._skeleton):
+            if isinstance(come, Arrived):
+                search.enter(come.marks, come.entries, self._make(come.entries))
+            elif not come.result.code and not come.result.references:
+                # Else a limit, perhaps, that one search would not meet.
+                self._settle(come.mark, answers, missed)
         return missed
+
+    def _settle(
+        self,
+        batch: OrBatch[Answer | None],
+        answers: dict[str, Answer],
+        missed: list[tuple[str, bytes]],
+    ) -> None:
+        """Answer the keys of a batch whose entries are all here."""
+        if batch.unexplained:
+            return
+        size_limit = self._table.config.size_limit
+        nothing = not any(batch.found) and not batch.alone
+        for number, (asked, found) in enumerate(zip(batch.asked, batch.found, strict=True)):
+            if nothing:
+                answers[asked[0]] = NotFound()
+            elif number in batch.alone:
+                continue
+            elif not found:
+                missed.append(asked)
+            elif not size_limit or len(found) <= size_limit:
+                answer = found[0] if len(found) == 1 else _joined(found)
+                if answer is not None:
+                    answers[asked[0]] = answer
 
     def _plain_keys(
         self, pending: Iterable[str], answers: Container[str]
@@ -265,23 +275,22 @@ class LdapAsker:
         pairs = list(self._plain_keys(keys, answers))
         return [key for key, _ in pairs], [value for _, value in pairs]
 
-    def _answer(self, entries: Iterable[Attributes]) -> Answer | None:
-        """Return what a plain table makes of entries.
+    def _answer(self, attributes: Attributes) -> Answer | None:
+        """Return what a plain table makes of an entry.
 
         None where a warning is due, or where an entry is an odd one; see as_asked_for.
         """
         used = self._used
         values: list[bytes] = []
-        for attributes in entries:
-            taken = 0
-            for name, own in attributes:
-                if used.get(name) or (name not in used and self._uses(name)):
-                    values += own
-                    taken += 1
-            if self._odd or (
-                taken > 1 and len({name.lower() for name, _ in attributes}) < len(attributes)
-            ):
-                return None
+        taken = 0
+        for name, own in attributes:
+            if used.get(name) or (name not in used and self._uses(name)):
+                values += own
+                taken += 1
+        if self._odd or (
+            taken > 1 and len({name.lower() for name, _ in attributes}) < len(attributes)
+        ):
+            return None
         if not values:
             return NotFound()
         joined = b",".join(values)
@@ -324,9 +333,16 @@ class LdapAsker:
                 yield (key, question), session.encode(request)
 
 
+def _joined(found: Sequence[Answer | None]) -> Answer | None:
+    """Return the answer of several entries, in their order; None where one has none."""
+    if None in found:
+        return None
+    texts = [answer.value for answer in found if isinstance(answer, Found)]
+    return Found(",".join(texts)) if texts else NotFound()
+
+
 def _batches(
-    search: OrSearch, keys: Iterator[tuple[str, bytes]]
-) -> Iterator[tuple[OrBatch, list[tuple[str, bytes]]]]:
-    width = len(search.of)
+    search: OrSearch[Answer | None], keys: Iterator[tuple[str, bytes]]
+) -> Iterator[OrBatch[Answer | None]]:
     while together := list(islice(keys, _BATCH)):
-        yield search.batch([[value] * width for _, value in together]), together
+        yield search.batch(together)

@@ -1,7 +1,7 @@
 """OR batches: encoded as any filter, divided as each search's own filter would."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailldap.directory import wire
@@ -9,6 +9,7 @@ from mailldap.directory.answers import parse_entry
 from mailldap.directory.base import Scope, SearchRequest
 from mailldap.directory.bulk_search import OrSearch, asserted, shows_all
 from mailldap.directory.memory import MemoryDirectory
+from mailldap.ldap.block import Block
 from mailldap.ldap.entry import Entry
 from mailldap.ldap.filter import And, Equality, Or, Present
 from mailldap.ldap.matching import evaluate
@@ -119,25 +120,36 @@ words = st.sampled_from(
         "d\0@x",
     ]
 )
+addresses = st.sampled_from(["a@x", "A@X", "b@x", " b@x", "a  b@x", "A b@X", "c@x", "d@x", " "])
 entries = st.lists(
     st.tuples(st.lists(words, max_size=3, unique=True), st.lists(words, max_size=2, unique=True)),
     max_size=5,
 )
 
 
+def asked(keys):
+    return [(key, key.encode()) for key in keys]
+
+
+def divided(batch, sent):
+    """The entries of each search, and what must be searched alone; None for a spoilt batch."""
+    for own in sent:
+        _, attributes = parts_of(own)
+        batch.enter(attributes, attributes)
+    return None if batch.unexplained else (batch.found, batch.alone)
+
+
 @given(st.lists(words, min_size=1, max_size=6), st.booleans())
 def test_a_batch_is_encoded_as_the_filter_that_it_is(keys, with_constants):
     constants = (Equality("objectClass", b"mailRecipient"),) if with_constants else ()
     search = OrSearch(of(*BOTH), constants)
-    values = [[key.encode()] * 2 for key in keys]
     whole = Or(tuple(Equality(name, key.encode()) for key in keys for name in BOTH))
     wanted = And((*constants, whole)) if constants else whole
-    assert search.batch(values).filter == wire.encode_filter(wanted)
-    long = [[b"x" * 300, b"y" * 127]]
+    assert search.batch(asked(keys)).filter == wire.encode_filter(wanted)
+    long = [b"x" * 300, b"y" * 127]
+    whole = Or(tuple(Equality(name, value) for value in long for name in BOTH))
     assert search.filter(long) == wire.encode_filter(
-        And((*constants, Or((Equality(BOTH[0], long[0][0]), Equality(BOTH[1], long[0][1])))))
-        if constants
-        else Or((Equality(BOTH[0], long[0][0]), Equality(BOTH[1], long[0][1])))
+        And((*constants, whole)) if constants else whole
     )
 
 
@@ -151,8 +163,7 @@ def test_each_search_gets_the_entries_that_its_own_filter_matches(keys, content)
     filters = [Or(tuple(Equality(name, key.encode()) for name in BOTH)) for key in keys]
     # What the server would send: whatever one of the filters matches.
     sent = [e for e in found if any(evaluate(f, e, schema) for f in filters)]
-    batch = OrSearch(of(*BOTH), ()).batch([[key.encode()] * 2 for key in keys])
-    parts, alone = batch.divide([parts_of(entry) for entry in sent])
+    parts, alone = divided(OrSearch(of(*BOTH), ()).batch(asked(keys)), sent)
     for number, own in enumerate(filters):
         assert parts[number] == [parts_of(e)[1] for e in sent if evaluate(own, e, schema)]
     for number in alone:
@@ -173,38 +184,74 @@ def test_without_a_rule_what_is_not_certain_is_searched_alone(keys, content):
     sent = [e for e in found if any(evaluate(f, e, schema) for f in filters)]
     unsure = of(*BOTH, types=WITHOUT_RULES)
     assert not any(one.certain for one in unsure)
-    batch = OrSearch(unsure, ()).batch([[key.encode()] * 2 for key in keys])
-    divided = batch.divide([parts_of(entry) for entry in sent])
-    if divided is None:
+    found_out = divided(OrSearch(unsure, ()).batch(asked(keys)), sent)
+    if found_out is None:
         return
-    parts, alone = divided
+    parts, alone = found_out
     for number, own in enumerate(filters):
         right = [parts_of(e)[1] for e in sent if evaluate(own, e, schema)]
         if number not in alone and parts[number]:
             assert parts[number] == right
 
 
+@settings(deadline=None)
+@given(
+    st.lists(addresses, min_size=2, max_size=8, unique=True),
+    st.lists(st.tuples(st.booleans(), st.lists(addresses, max_size=3)), min_size=1, max_size=8),
+    st.sampled_from(["mail", "MAIL", "mail;lang-x", "uid"]),
+    st.sampled_from([("mail",), BOTH]),
+)
+def test_a_block_is_divided_as_its_entries_one_by_one(keys, content, name, names):
+    """Entries of two batches, mixed; some explained, some by more than one key, some by none."""
+    block = Block(
+        [b"uid=%d" % n for n in range(len(content))],
+        (
+            (b"mailRoutingAddress", ([b"r"] * len(content),)),
+            (
+                name.encode(),
+                tuple(
+                    [own[at].encode() if at < len(own) else b"" for _, own in content]
+                    for at in range(3)
+                ),
+            ),
+        ),
+    )
+    made = [f"made {n}" for n in range(len(content))]
+    outcomes = []
+    for entries in (block, list(block)):
+        search = OrSearch(of(*names), ())
+        batches = search.batch(asked(keys[::2])), search.batch(asked(keys[1::2]))
+        search.enter([batches[first] for first, _ in content], entries, made)
+        outcomes.append([(batch.found, batch.alone, batch.unexplained) for batch in batches])
+    assert outcomes[0] == outcomes[1]
+
+
 def test_the_same_bytes_are_the_same_value_whatever_the_rule():
     (mail,) = of("mail", types=WITHOUT_RULES)
-    batch = OrSearch((mail,), ()).batch([[b"a@x"], [b"b@x"], [b"c@x"]])
-    shown = [parts_of(Entry.of(f"uid={n}", {"mail": [n]})) for n in ("a@x", "B@x")]
-    assert batch.divide(shown) == ([[shown[0][1]], [], []], {1})
-    assert batch.divide([*shown, parts_of(Entry.of("uid=d", {"mail": ["d@x"]}))]) is None
+    shown = [Entry.of(f"uid={n}", {"mail": [n]}) for n in ("a@x", "B@x")]
+
+    def batch():
+        return OrSearch((mail,), ()).batch(asked(["a@x", "b@x", "c@x"]))
+
+    assert divided(batch(), shown) == ([[parts_of(shown[0])[1]], [], []], {1})
+    assert divided(batch(), [*shown, Entry.of("uid=d", {"mail": ["d@x"]})]) is None
 
 
 def test_an_entry_that_no_search_explains_spoils_the_batch():
-    batch = OrSearch(of("mail"), ()).batch([[b"a@x"], [b"b@x"]])
-    shown = parts_of(Entry.of("uid=a", {"mail": ["a@x"]}))
-    assert batch.divide([shown]) == ([[shown[1]], []], set())
-    assert batch.divide([shown, parts_of(Entry.of("uid=b", {"uid": ["b"]}))]) is None
+    batch = OrSearch(of("mail"), ()).batch(asked(["a@x", "b@x"]))
+    shown = Entry.of("uid=a", {"mail": ["a@x"]})
+    assert divided(batch, [shown]) == ([[parts_of(shown)[1]], []], set())
+    assert divided(batch, [Entry.of("uid=b", {"uid": ["b"]})]) is None
 
 
 def test_an_entry_found_by_different_attributes_is_asked_for_again():
-    batch = OrSearch(of(*BOTH), ()).batch([[b"a@x"] * 2, [b"b@x"] * 2, [b"c@x"] * 2])
+    def batch():
+        return OrSearch(of(*BOTH), ()).batch(asked(["a@x", "b@x", "c@x"]))
+
     by_each = Entry.of("uid=a", {"mail": ["a@x"], "mailAlternateAddress": ["b@x"]})
     by_one = Entry.of("uid=c", {"mail": ["c@x", "a@x"]})
-    assert batch.divide([parts_of(by_each)])[1] == {0, 1}
-    assert batch.divide([parts_of(by_one)])[1] == set()
+    assert divided(batch(), [by_each])[1] == {0, 1}
+    assert divided(batch(), [by_one])[1] == set()
 
 
 def test_present_is_no_equality():
